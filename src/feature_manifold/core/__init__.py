@@ -1,0 +1,1 @@
+"""Ground floor: configuration, errors, seeded generators, progress, array checks."""

@@ -1,0 +1,82 @@
+"""Files and folders that are whole or not there: written aside, synced, renamed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+STAGING_SUFFIX = ".partial"
+REPLACED_SUFFIX = ".replaced"
+
+
+def sync_file(path: Path) -> None:
+    """Flush one file or folder entry to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file aside, sync it and rename it into place."""
+    aside = path.with_name(path.name + STAGING_SUFFIX)
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    commit_file(aside, path)
+
+
+def commit_file(aside: Path, path: Path) -> None:
+    """Rename a synced file into place and sync its folder."""
+    os.replace(aside, path)
+    sync_file(path.parent)
+
+
+def staging_path(folder: Path) -> Path:
+    """Return where a folder is written before it is committed."""
+    return folder.with_name(folder.name + STAGING_SUFFIX)
+
+
+def begin_folder(folder: Path) -> Path:
+    """Make an empty staging folder beside ``folder``, dropping what a killed run left there."""
+    staging = staging_path(folder)
+    if staging.exists():
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True)
+    return staging
+
+
+def commit_folder(folder: Path) -> None:
+    """Sync the staging folder and put it in the place of ``folder``.
+
+    Between the two renames nothing is there under the final name; a reader then finds no
+    manifest, never a mixture.
+    """
+    staging = staging_path(folder)
+    for path in sorted(staging.rglob("*")):
+        sync_file(path)
+    sync_file(staging)
+    replaced = folder.with_name(folder.name + REPLACED_SUFFIX)
+    if replaced.exists():
+        shutil.rmtree(replaced)
+    if folder.exists():
+        os.replace(folder, replaced)
+    os.replace(staging, folder)
+    sync_file(folder.parent)
+    if replaced.exists():
+        shutil.rmtree(replaced)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Yield a staging folder; commit it when the block ends, drop it when the block raises."""
+    staging = begin_folder(folder)
+    try:
+        yield staging
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    commit_folder(folder)

@@ -1,0 +1,146 @@
+"""One experiment, opened lazily: arrays are memory-mapped when first asked for."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import scipy.sparse as sp
+
+from feature_manifold.core.arrays import Array
+from feature_manifold.core.errors import CorruptArtifactError, InputError, MissingArtifactError
+from feature_manifold.store.edges import load_edges
+from feature_manifold.store.examples import ExampleSet, open_examples
+from feature_manifold.store.firings import (
+    STATISTICS,
+    FiringsByLatent,
+    FiringsByToken,
+    open_by_latent,
+    open_by_token,
+)
+from feature_manifold.store.layout import EDGES, POSITIONS, ExperimentPaths
+from feature_manifold.store.manifest import read_manifest
+from feature_manifold.store.npy import open_npy
+from feature_manifold.store.statistics import STATISTICS_DTYPE
+from feature_manifold.store.token_table import (
+    TokenTable,
+    load_metadata,
+    load_vocabulary,
+    open_token_table,
+)
+
+
+class Experiment:
+    """Read access to one experiment's artifacts.
+
+    Each property opens its files on first use and checks types and sizes, never the whole
+    content. A folder without a manifest raises MissingArtifactError: its making was interrupted.
+    """
+
+    def __init__(self, paths: ExperimentPaths) -> None:
+        self.paths = paths
+
+    @property
+    def id(self) -> str:
+        """The experiment's id: the name of its folder."""
+        return self.paths.root.name
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """Contents of ``metadata.json``."""
+        return load_metadata(self.paths.root)
+
+    @cached_property
+    def tokens(self) -> TokenTable:
+        """The token table."""
+        return open_token_table(self._finished(self.paths.corpus, "corpus"))
+
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """Text of every token id."""
+        return load_vocabulary(self._finished(self.paths.corpus, "corpus"))
+
+    @cached_property
+    def by_latent(self) -> FiringsByLatent:
+        """Firings sorted by latent."""
+        return open_by_latent(self._finished(self.paths.latents, "index"))
+
+    @cached_property
+    def by_token(self) -> FiringsByToken:
+        """Firings sorted by token."""
+        return open_by_token(self._finished(self.paths.latents, "index"))
+
+    @cached_property
+    def statistics(self) -> Array:
+        """STATISTICS_DTYPE (n_latents,)."""
+        path = self._finished(self.paths.latents, "index") / STATISTICS
+        return open_npy(path, dtypes=(STATISTICS_DTYPE,), shape=(self.by_latent.n_latents,))
+
+    @cached_property
+    def decoder(self) -> Array:
+        """float32 (n_latents, d_model)."""
+        return open_npy(self.paths.decoder, dtypes=("<f4",), shape=(None, None))
+
+    @cached_property
+    def examples(self) -> ExampleSet:
+        """Picked examples, histograms and search tokens."""
+        examples = open_examples(self._finished(self.paths.examples, "examples"))
+        if len(examples.indptr) != len(self.by_latent.indptr):
+            raise CorruptArtifactError(
+                f"Experiment '{self.id}': examples of {len(examples.indptr) - 1:,} latents and an "
+                f"index of {self.by_latent.n_latents:,}. Make them again with: "
+                f"fmi run CONFIG.yaml --only examples --force"
+            )
+        return examples
+
+    def layouts(self) -> list[str]:
+        """Return the names of the layouts that exist."""
+        return self._existing(POSITIONS)
+
+    def edge_kinds(self) -> list[str]:
+        """Return the kinds of edges that exist."""
+        return self._existing(EDGES)
+
+    def positions(self, layout: str) -> Array:
+        """Return float32 (n_latents, 2) in [0, 1].
+
+        Raises
+        ------
+        InputError, MissingArtifactError
+            If the layout is unknown, or not made.
+        """
+        return open_npy(self._graph_file(POSITIONS, layout), dtypes=("<f4",), shape=(None, 2))
+
+    def edges(self, kind: str) -> sp.csr_matrix:
+        """Return symmetric weights, float32 (n_latents, n_latents).
+
+        Raises
+        ------
+        InputError, MissingArtifactError
+            If the kind is unknown, or not made.
+        """
+        return load_edges(self._graph_file(EDGES, kind))
+
+    def _graph_file(self, names: dict[str, str], key: str) -> Path:
+        if key not in names:
+            raise InputError(f"'{key}' is not one of {', '.join(names)}.")
+        path = self._finished(self.paths.graph, "graph") / names[key]
+        if not path.exists():
+            raise MissingArtifactError(
+                f"Experiment '{self.id}' has no graph/{names[key]}. Make it with: "
+                "fmi run CONFIG.yaml --only graph, without --skip-coactivation and --skip-jaccard"
+            )
+        return path
+
+    def _existing(self, names: dict[str, str]) -> list[str]:
+        folder = self.paths.graph
+        if read_manifest(folder) is None:
+            return []
+        return [key for key, name in names.items() if (folder / name).exists()]
+
+    def _finished(self, folder: Path, stage: str) -> Path:
+        if read_manifest(folder) is None:
+            raise MissingArtifactError(
+                f"Experiment '{self.id}' has no finished {folder.name}/. Make it with: "
+                f"fmi run CONFIG.yaml --only {stage}"
+            )
+        return folder

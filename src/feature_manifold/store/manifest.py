@@ -1,0 +1,156 @@
+"""Manifests: what a folder is, what made it, and the checksum of every file in it.
+
+A folder whose manifest is missing does not exist for readers. The manifest holds no time, host
+or path, so that the same input gives the same bytes.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from feature_manifold import __version__
+from feature_manifold.core.config import config_hash
+from feature_manifold.core.errors import CorruptArtifactError
+from feature_manifold.store.atomic import write_file
+from feature_manifold.store.layout import MANIFEST
+
+BLOCK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """Size in bytes and SHA-256 of one file."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Contents of ``manifest.json``.
+
+    ``config`` holds just the keys that affect this folder; ``inputs`` the digests of the folders
+    that it was made from; ``files`` are relative to the folder; ``facts`` are free figures.
+    """
+
+    format: str
+    format_version: int
+    config: dict[str, Any]
+    config_hash: str
+    inputs: dict[str, str]
+    package_version: str
+    seed: int | None
+    files: dict[str, FileRecord]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Hash of what downstream stages depend on: format, config part, and file contents."""
+        files = {name: record.sha256 for name, record in sorted(self.files.items())}
+        return config_hash({"format": self.format, "version": self.format_version, "files": files})
+
+
+def checksum(path: Path) -> FileRecord:
+    """Read a file once and return its size and SHA-256."""
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+            size += len(block)
+    return FileRecord(size, digest.hexdigest())
+
+
+def make_manifest(
+    folder: Path,
+    *,
+    format: str,
+    format_version: int,
+    config: dict[str, Any],
+    inputs: dict[str, str],
+    seed: int | None,
+    facts: dict[str, Any],
+    known_files: dict[str, FileRecord] | None = None,
+    outside: tuple[str, ...] = (),
+) -> Manifest:
+    """Describe a folder: every file below it but manifests, and ``outside`` names beside it.
+
+    Parameters
+    ----------
+    folder
+        Folder to describe, complete but for its manifest.
+    known_files
+        Records already known (those of shards), by name relative to the folder.
+    outside
+        Further files, as paths relative to the folder, for instance ``../decoder.npy``.
+    """
+    files = dict(known_files or {})
+    inside = (
+        path.relative_to(folder).as_posix()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    )
+    for name in (*inside, *outside):
+        if name not in files:
+            files[name] = checksum(folder / name)
+    return Manifest(
+        format=format,
+        format_version=format_version,
+        config=config,
+        config_hash=config_hash(config),
+        inputs=inputs,
+        package_version=__version__,
+        seed=seed,
+        files=dict(sorted(files.items())),
+        facts=facts,
+    )
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write ``manifest.json`` atomically: the last act of making a folder."""
+    text = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False)
+    write_file(folder / MANIFEST, text.encode() + b"\n")
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of a folder, or None when there is none.
+
+    Raises
+    ------
+    CorruptArtifactError
+        If the file is there and is not a manifest.
+    """
+    path = folder / MANIFEST
+    try:
+        values = json.loads(path.read_bytes())
+        files = {name: FileRecord(**record) for name, record in values.pop("files").items()}
+        return Manifest(**values, files=files)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CorruptArtifactError(
+            f"{path} is not a manifest ({error}). Delete its folder and run the stage again."
+        ) from error
+
+
+def file_problems(folder: Path, manifest: Manifest, *, read_all: bool) -> list[str]:
+    """List the files that differ from the manifest; empty means all are right.
+
+    Parameters
+    ----------
+    read_all
+        Read every byte and compare checksums; otherwise compare sizes only, which is what
+        opening and skipping can afford.
+    """
+    problems = []
+    for name, record in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"{path} is missing")
+        elif path.stat().st_size != record.bytes:
+            problems.append(f"{path} has {path.stat().st_size:,} bytes, expected {record.bytes:,}")
+        elif read_all and checksum(path).sha256 != record.sha256:
+            problems.append(f"{path} does not match its checksum")
+    return problems
