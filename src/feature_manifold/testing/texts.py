@@ -9,10 +9,10 @@ import zstandard
 
 from feature_manifold.core.rng import generator
 
-WORDS = (
+VOCABULARY = (
     "the a on in of and while Monday Tuesday January rain river hill green seven bird song cat "
     "mat sat fell sang over every about under winter summer morning paper stone road window"
-).split()
+)
 
 ODD_DOCUMENTS = (
     "",
@@ -43,8 +43,9 @@ def word_soup(n_documents: int, *, seed: int, longest: int = 120) -> list[str]:
         Lengths are skewed towards short, as in real corpora.
     """
     rng = generator(seed, "testing", "word-soup")
+    words = VOCABULARY.split()
     lengths = 1 + (longest * rng.random(n_documents) ** 2).astype(int)
-    documents = [" ".join(rng.choice(WORDS, size=length)) for length in lengths]
+    documents = [" ".join(rng.choice(words, size=length)) for length in lengths]
     for index, odd in enumerate(ODD_DOCUMENTS):
         documents.insert(min(3 * index + 1, len(documents)), odd)
     return documents
