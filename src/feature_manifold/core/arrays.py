@@ -36,9 +36,10 @@ def check_array(
     CorruptArtifactError
         If either differs.
     """
-    if array.dtype not in [np.dtype(dtype) for dtype in dtypes]:
+    accepted = [np.dtype(dtype) for dtype in dtypes]
+    if array.dtype not in accepted:
         raise CorruptArtifactError(
-            f"{name}: dtype {array.dtype}, expected {' or '.join(str(np.dtype(dtype)) for dtype in dtypes)}. "
+            f"{name}: dtype {array.dtype}, expected {' or '.join(map(str, accepted))}. "
             "The file is foreign or damaged; make it again."
         )
     fits = array.ndim == len(shape) and all(

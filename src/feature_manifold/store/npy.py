@@ -50,7 +50,7 @@ class NpyWriter:
         if rows.shape[1:] != self._row_shape:
             raise ValueError(f"rows of shape {rows.shape}, expected (n, *{self._row_shape})")
         data = np.ascontiguousarray(rows.astype(self._dtype, casting="same_kind", copy=False))
-        self._file.write(memoryview(data).cast("B") if data.size else b"")
+        self._file.write(data.data)
         self.n_rows += rows.shape[0]
 
     def close(self) -> None:
