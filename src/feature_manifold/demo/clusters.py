@@ -1,0 +1,212 @@
+"""Find groups of latents without labels, and rank them by how much they look like a manifold.
+
+Communities of the co-firing graph (Jaccard overlap of the tokens on which latents fire) find the
+groups; decoder cosine alone does not. A cluster is judged on its *core tokens*: the token types on
+which it usually fires strongly. Nothing here knows which words belong together.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import graspologic_native
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from ripser import ripser
+
+TOP_NEIGHBOURS = 10
+MIN_JACCARD = 0.02
+RESOLUTION = 4.0
+MIN_OCCURRENCES = 8
+#: A latent that fires on this share of all tokens belongs to every group and joins none.
+MAX_DENSITY = 0.15
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Reconstructions of a cluster, averaged over token types.
+
+    Attributes
+    ----------
+    latents
+        Members, ascending.
+    core
+        Token ids of the core tokens, ascending.
+    centroids
+        Mean reconstruction of each core token, float64 (n_core, d_model).
+    core_mass
+        Share of the cluster's activation that falls on core tokens.
+    token_share
+        Share of the variance over occurrences of core tokens that lies between token types.
+    """
+
+    latents: NDArray[np.int64]
+    core: NDArray[np.int64]
+    centroids: NDArray[np.float64]
+    core_mass: float
+    token_share: float
+
+
+@dataclass(frozen=True)
+class View:
+    """The plane in which a cloud is displayed, chosen without labels.
+
+    Attributes
+    ----------
+    axes
+        Its two principal axes, (2, d_model).
+    centre
+        Mean of the centroids, (d_model,).
+    ring
+        Annulus score times the plane's share of the variance, in [0, 1].
+    share
+        The plane's share of the variance of the centroids.
+    loop, second_loop
+        Longest and second longest H1 bar of the centroids in three PCs, over their RMS radius.
+    """
+
+    axes: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    ring: float
+    share: float
+    loop: float
+    second_loop: float
+
+
+def communities(firings: sp.csr_matrix, *, seed: int) -> list[NDArray[np.int64]]:
+    """Cluster latents by co-firing.
+
+    Parameters
+    ----------
+    firings
+        Activations, (n_tokens, n_latents).
+    seed
+        Seed of the Leiden search.
+
+    Returns
+    -------
+    list of int64 arrays
+        Clusters of at least three latents.
+    """
+    fires = firings.astype(bool).astype(np.float32)
+    count = np.asarray(fires.sum(0)).ravel()
+    usable = np.flatnonzero((count > 0) & (count < MAX_DENSITY * fires.shape[0]))
+    fires = fires[:, usable]
+    together = (fires.T @ fires).tocoo()
+    both = together.data / (
+        count[usable][together.row] + count[usable][together.col] - together.data
+    )
+    keep = (together.row != together.col) & (both > MIN_JACCARD)
+    row, column, weight = together.row[keep], together.col[keep], both[keep]
+    order = np.lexsort((column, -weight, row))
+    row, column, weight = row[order], column[order], weight[order]
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    top = place < TOP_NEIGHBOURS
+    graph = sp.csr_matrix((weight[top], (row[top], column[top])), shape=2 * (len(usable),))
+    edges = sp.triu(graph.maximum(graph.T)).tocoo()
+    names = usable.astype(str)
+    _, found = graspologic_native.leiden(
+        list(
+            zip(
+                names[edges.row].tolist(),
+                names[edges.col].tolist(),
+                edges.data.astype(float).tolist(),
+                strict=True,
+            )
+        ),
+        resolution=RESOLUTION,
+        seed=seed,
+        trials=5,
+    )
+    latents = np.array([int(name) for name in found], dtype=np.int64)
+    label = np.array(list(found.values()))
+    groups = [np.sort(latents[label == value]) for value in np.unique(label)]
+    return [group for group in groups if len(group) >= 3]
+
+
+def cloud_of(
+    latents: NDArray[np.int64],
+    firings: sp.csr_matrix,
+    decoder: NDArray[np.float32],
+    token_ids: NDArray[np.int64],
+) -> Cloud:
+    """Average a cluster's reconstructions over the token types on which it usually fires."""
+    active = firings[:, latents]
+    mass = np.asarray(active.sum(1)).ravel().astype(np.float64)
+    n_types = int(token_ids.max()) + 1
+    occurrences = np.bincount(token_ids, minlength=n_types)
+    on = np.bincount(token_ids, weights=mass > 0, minlength=n_types)
+    by_type = np.bincount(token_ids, weights=mass, minlength=n_types)
+    reference = (mass**2).sum() / mass.sum()
+    often = (occurrences >= MIN_OCCURRENCES) & (on > 0.5 * occurrences)
+    core = np.flatnonzero(often & (by_type > 0.4 * reference * occurrences))
+    centroids = type_means(active, decoder[latents], token_ids, core)
+    inside = np.isin(token_ids, core)
+    points = active[inside]
+    # Total variance from moments of the k activations: |a D|^2 = a (D D^T) a^T.
+    gram = decoder[latents] @ decoder[latents].T
+    squares = float((points.T @ points).multiply(gram).sum())
+    weights = occurrences[core] / max(1, occurrences[core].sum())
+    mean = weights @ centroids
+    between = float(weights @ ((centroids - mean) ** 2).sum(1)) if len(core) else 0.0
+    total = squares / max(1, inside.sum()) - float(mean @ mean)
+    return Cloud(
+        latents=latents,
+        core=core,
+        centroids=centroids,
+        core_mass=float(mass[inside].sum() / mass.sum()),
+        token_share=between / total if total > 0 else 0.0,
+    )
+
+
+def type_means(
+    active: sp.csr_matrix,
+    decoder: NDArray[np.float32],
+    token_ids: NDArray[np.int64],
+    types: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Mean reconstruction at each of ``types``, float64 (n_types, d_model)."""
+    where = np.flatnonzero(np.isin(token_ids, types))
+    slot = np.searchsorted(types, token_ids[where])
+    count = np.maximum(1, np.bincount(slot, minlength=len(types)))
+    pick = sp.csr_matrix((1 / count[slot], (slot, where)), shape=(len(types), len(token_ids)))
+    means: NDArray[np.float64] = (pick @ active).toarray() @ decoder.astype(np.float64)
+    return means
+
+
+def view_of(centroids: NDArray[np.float64]) -> View:
+    """Choose, of the first four PCs, the pair in which centroids look most like a ring."""
+    centre = centroids.mean(0)
+    centred = centroids - centre
+    _, scale, axes = np.linalg.svd(centred, full_matrices=False)
+    share = scale**2 / max(float((scale**2).sum()), 1e-30)
+    points = centred @ axes.T
+    pairs = list(combinations(range(min(4, len(scale))), 2))
+    rings = [_annulus(points[:, pair]) * share[list(pair)].sum() for pair in pairs]
+    best = pairs[int(np.argmax(rings))]
+    radius = float(np.sqrt((points[:, :3] ** 2).sum(1).mean()))
+    bars = ripser(points[:, :3], maxdim=1)["dgms"][1]
+    lengths = np.sort(np.r_[bars[:, 1] - bars[:, 0], 0.0, 0.0])[::-1] / max(radius, 1e-30)
+    return View(
+        axes=axes[list(best)],
+        centre=centre,
+        ring=float(max(rings)),
+        share=float(share[list(best)].sum()),
+        loop=float(lengths[0]),
+        second_loop=float(lengths[1]),
+    )
+
+
+def _annulus(points: NDArray[np.float64]) -> float:
+    """1 for points at equal distance and even angles round their mean, 0 for a blob or a line."""
+    radius = np.hypot(points[:, 0], points[:, 1])
+    angle = np.sort(np.arctan2(points[:, 1], points[:, 0]))
+    widest = np.diff(np.r_[angle, angle[0] + 2 * np.pi]).max() / (2 * np.pi)
+    roundness = max(0.0, 1 - 2 * float(radius.std() / max(radius.mean(), 1e-30)))
+    return roundness * max(0.0, 1 - 2 * (float(widest) - 1 / len(points)))
+
+
+def score(cloud: Cloud, view: View) -> float:
+    """How much a cluster looks like a manifold; label-free, one formula for all shapes."""
+    size = min(1.0, len(cloud.core) / 6)
+    return cloud.core_mass * cloud.token_share * (view.loop + view.ring) * size
