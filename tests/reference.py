@@ -1,5 +1,6 @@
 """Slow and obvious versions of every kernel: what the fast ones must equal."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 
@@ -38,7 +39,7 @@ def shards_of(dense: Array, cuts: Sequence[int]) -> list[Shard]:
     """Cut a matrix of activations into shards at the given tokens."""
     edges = [0, *sorted(cuts), dense.shape[0]]
     shards = []
-    for number, (start, stop) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for number, (start, stop) in enumerate(itertools.pairwise(edges)):
         part = by_latent_of(dense[start:stop])
         tokens = part.tokens + np.uint32(start)
         name = f"shard {number}"
@@ -68,4 +69,65 @@ def statistics_of(firings: FiringsByLatent, token_id: Array) -> Array:
         mean = sum(float(value) for value in values) / len(values)
         least, greatest = min(values), max(values)
         out[latent] = (len(tokens), least, greatest, mean, *percentiles, label, label_count)
+    return out
+
+
+def cosines_of(decoder: Array) -> Array:
+    """Return all cosines, float64 (n_latents, n_latents), NaN for rows of zeros."""
+    rows = decoder.astype(np.float64)
+    n = len(rows)
+    out = np.full((n, n), np.nan)
+    for one in range(n):
+        for other in range(n):
+            size = np.sqrt(rows[one] @ rows[one]) * np.sqrt(rows[other] @ rows[other])
+            if size > 0:
+                out[one, other] = (rows[one] @ rows[other]) / size
+    return out
+
+
+def cofirings_of(dense: Array) -> Array:
+    """Return on how many tokens each pair fires together, float64 (n_latents, n_latents)."""
+    fires = (dense > 0).astype(np.float64)
+    return fires.T @ fires
+
+
+def jaccard_of(dense: Array) -> Array:
+    """Return |A and B| / |A or B| of each pair, NaN where it is 0."""
+    shared = cofirings_of(dense)
+    sizes = np.diag(shared)
+    out = np.full(shared.shape, np.nan)
+    for one, other in np.argwhere(shared > 0):
+        union = sizes[one] + sizes[other] - shared[one, other]
+        out[one, other] = shared[one, other] / union
+    return out
+
+
+def coefficient_of(dense: Array) -> Array:
+    """Return |A and B| / min(|A|, |B|) of each pair, 0 where the lift is below 3."""
+    shared = cofirings_of(dense)
+    sizes = np.diag(shared)
+    out = np.zeros(shared.shape)
+    for one, other in np.argwhere(shared > 0):
+        if shared[one, other] * len(dense) >= 3 * sizes[one] * sizes[other]:
+            out[one, other] = shared[one, other] / min(sizes[one], sizes[other])
+    return out
+
+
+def best_of(values: Array, k: int) -> list[list[tuple[int, float]]]:
+    """Return (id, value) of the k best others of each row, then by id; NaN is no neighbour."""
+    out = []
+    for one, row in enumerate(values):
+        others = [j for j in range(len(row)) if j != one and not np.isnan(row[j])]
+        others.sort(key=lambda j: (-row[j], j))
+        out.append([(j, float(row[j])) for j in others[:k]])
+    return out
+
+
+def edges_of(values: Array, k: int) -> Array:
+    """Return symmetric weights, 0 where there is no edge, of the positive ones of the k best."""
+    out = np.zeros(values.shape)
+    for one, best in enumerate(best_of(values, k)):
+        for other, value in best:
+            if value > 0:
+                out[one, other] = out[other, one] = max(value, out[one, other])
     return out

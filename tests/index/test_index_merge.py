@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from tests import reference
+from tests.firing_strategies import activations
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError
@@ -13,8 +15,6 @@ from feature_manifold.index.blocks import row_blocks
 from feature_manifold.index.merge import activation_dtype, merge_shards, merged_indptr
 from feature_manifold.store.firings import FiringsByLatent
 from feature_manifold.store.shards import Shard
-from tests import reference
-from tests.firing_strategies import activations
 
 
 def merge(
@@ -96,14 +96,14 @@ def test_tokens_out_of_order_or_bounds_are_refused(tokens: list[int], message: s
 
 def test_a_firing_that_an_earlier_shard_has_is_refused() -> None:
     first, _ = good_shards()
-    with pytest.raises(CorruptArtifactError, match="again, row 0 .*earlier shard"):
+    with pytest.raises(CorruptArtifactError, match=r"again, row 0 .*earlier shard"):
         merge([first, replace(first, name="again")], 2, 4)
 
 
 def test_shards_of_another_sae_or_corpus_are_refused() -> None:
     with pytest.raises(CorruptArtifactError, match="has 2 latents, expected 3"):
         merge(good_shards(), 3, 4)
-    with pytest.raises(CorruptArtifactError, match="shard 1 covers tokens 2 to 4.*3 rows"):
+    with pytest.raises(CorruptArtifactError, match=r"shard 1 covers tokens 2 to 4.*3 rows"):
         merge(good_shards(), 2, 3)
 
 

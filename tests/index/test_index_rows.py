@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from tests import reference
+from tests.firing_strategies import activations
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.index.rows import sort_firings, token_table_of_rows
 from feature_manifold.store.spec_layout import FiringRows
-from tests import reference
-from tests.firing_strategies import activations
 
 
 @settings(deadline=None)

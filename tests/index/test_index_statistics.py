@@ -2,13 +2,13 @@
 
 import numpy as np
 from hypothesis import given, settings, strategies as st
+from tests import reference
+from tests.firing_strategies import activations
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.index.labels import shard_labels
 from feature_manifold.index.statistics import latent_statistics
-from tests import reference
-from tests.firing_strategies import activations
 
 
 @settings(deadline=None)

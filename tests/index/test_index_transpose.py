@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from tests import reference
+from tests.firing_strategies import activations
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.index.transpose import transpose
-from tests import reference
-from tests.firing_strategies import activations
 
 
 @settings(deadline=None)

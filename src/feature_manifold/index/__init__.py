@@ -2,7 +2,7 @@
 
 Public entry points:
 
-- ``merge.merge_shards``: shards -> firings by latent; ``merge.activation_dtype`` says in which type.
+- ``merge.merge_shards``: shards -> firings by latent, of type ``merge.activation_dtype``.
 - ``transpose.transpose``: firings by latent -> firings by token.
 - ``statistics.latent_statistics``: count, range, mean, percentiles and label of every latent.
 - ``labels.shard_labels``: the same labels, straight from shards.
