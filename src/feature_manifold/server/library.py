@@ -1,0 +1,132 @@
+"""The experiments under the data root, opened when asked for and kept while they are current."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import scipy.sparse as sp
+from fastapi import Depends, Query, Request
+
+from feature_manifold import __version__
+from feature_manifold.core.config import config_hash
+from feature_manifold.core.errors import MissingArtifactError
+from feature_manifold.server.cache import BoundedCache
+from feature_manifold.server.token_index import TokenIndex, build_token_index
+from feature_manifold.store.experiment import Experiment
+from feature_manifold.store.layout import DataRoot, ExperimentPaths
+from feature_manifold.store.manifest import read_manifest
+
+MAX_EXPERIMENTS = 8
+# 65,536 latents with 150 edges each: 80 MB a matrix.
+MAX_EDGE_MATRICES = 4
+MAX_TOKEN_INDEXES = 4
+MAX_IDS_NAMED = 20
+
+
+@dataclass(frozen=True)
+class OpenExperiment:
+    """An experiment, and the digest of everything that its answers depend on."""
+
+    experiment: Experiment
+    digest: str
+
+
+class Library:
+    """Opens experiments; a re-run experiment is opened anew, as its digest differs.
+
+    Parameters
+    ----------
+    data_root
+        Folder that holds ``experiments/``.
+    """
+
+    def __init__(self, data_root: Path) -> None:
+        self._data_root = DataRoot(data_root)
+        self._experiments: BoundedCache[tuple[str, str], OpenExperiment]
+        self._experiments = BoundedCache(MAX_EXPERIMENTS)
+        self._edges: BoundedCache[tuple[str, str, str], sp.csr_matrix]
+        self._edges = BoundedCache(MAX_EDGE_MATRICES)
+        self._token_indexes: BoundedCache[tuple[str, str], TokenIndex]
+        self._token_indexes = BoundedCache(MAX_TOKEN_INDEXES)
+
+    def experiments(self) -> list[Experiment]:
+        """Return all experiments, unopened, by id."""
+        root = self._data_root
+        return [Experiment(root.experiment(found)) for found in root.experiment_ids()]
+
+    def open(self, experiment_id: str | None) -> OpenExperiment:
+        """Open one experiment, by default the first.
+
+        Raises
+        ------
+        MissingArtifactError
+            If there is no such experiment, or none at all.
+        CorruptArtifactError
+            If a manifest is damaged.
+        """
+        known = self._data_root.experiment_ids()
+        if not known:
+            raise MissingArtifactError(
+                f"No experiments in {self._data_root.experiments}. Make one with: fmi demo"
+            )
+        chosen = known[0] if experiment_id is None else experiment_id
+        if chosen not in known:
+            names = ", ".join(known[:MAX_IDS_NAMED]) + (", …" if len(known) > MAX_IDS_NAMED else "")
+            raise MissingArtifactError(f"No experiment '{chosen[:200]}'. There are: {names}")
+        paths = self._data_root.experiment(chosen)
+        digest = _digest(paths)
+        return self._experiments.get(
+            (chosen, digest), lambda: OpenExperiment(Experiment(paths), digest)
+        )
+
+    def edges(self, opened: OpenExperiment, kind: str) -> sp.csr_matrix:
+        """Return the edges of one kind, read once."""
+        experiment = opened.experiment
+        key = (experiment.id, opened.digest, kind)
+        return self._edges.get(key, lambda: experiment.edges(kind))
+
+    def token_index(self, opened: OpenExperiment) -> TokenIndex:
+        """Return the latents by token id, inverted once."""
+        experiment = opened.experiment
+
+        def build() -> TokenIndex:
+            return build_token_index(
+                experiment.examples,
+                total_firings=experiment.statistics["count"],
+                vocabulary=experiment.vocabulary,
+            )
+
+        return self._token_indexes.get((experiment.id, opened.digest), build)
+
+
+def _digest(paths: ExperimentPaths) -> str:
+    folders = (paths.corpus, paths.latents, paths.graph, paths.examples)
+    manifests = [read_manifest(folder) for folder in folders]
+    return config_hash(
+        {
+            "version": __version__,
+            "metadata": paths.metadata.read_bytes().hex(),
+            "folders": [None if found is None else found.digest for found in manifests],
+        }
+    )
+
+
+def _library(request: Request) -> Library:
+    library: Library = request.app.state.library
+    return library
+
+
+LibraryOfApp = Annotated[Library, Depends(_library)]
+
+
+def _opened(
+    library: LibraryOfApp,
+    experiment_id: Annotated[
+        str | None,
+        Query(max_length=300, description="Id of the experiment; by default the first."),
+    ] = None,
+) -> OpenExperiment:
+    return library.open(experiment_id)
+
+
+ChosenExperiment = Annotated[OpenExperiment, Depends(_opened)]

@@ -1,0 +1,82 @@
+"""Listen, announce the address, answer until stopped."""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import uvicorn
+
+from feature_manifold.core.errors import ServerError
+from feature_manifold.server.app import build_app
+from feature_manifold.server.settings import ServerSettings, ip_address
+
+MAX_CONNECTIONS = 256
+BACKLOG = 128
+
+
+def run_server(settings: ServerSettings, *, announce: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    settings
+        Where the data are, where to listen, who may ask.
+    announce
+        Called once with the address to open, token included, when requests can be made.
+
+    Raises
+    ------
+    ServerError
+        If the host or port cannot be listened on, or the given web app is not there.
+    """
+    listener = _listen(settings)
+    with listener:
+        settings = replace(settings, port=listener.getsockname()[1])
+        config = uvicorn.Config(
+            build_app(settings),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+        )
+        announce(address(settings))
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def address(settings: ServerSettings) -> str:
+    """Return the address to open in a browser, with the token if there is one."""
+    listens = ip_address(settings.host)
+    host = settings.host
+    if listens is not None and listens.is_unspecified:
+        host = socket.gethostname()
+    elif listens is not None and listens.version == 6:
+        host = f"[{host}]"
+    query = f"?{urlencode({'token': settings.token})}" if settings.token else ""
+    return f"http://{host}:{settings.port}/{query}"
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    host, port = settings.host, settings.port
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # Connections made before the loop runs wait in the backlog.
+        return socket.create_server(place[:2], family=family, backlog=BACKLOG)
+    except socket.gaierror as error:
+        raise ServerError(
+            f"Cannot listen on '{host}': {error.strerror}. Try: fmi serve --host 127.0.0.1"
+        ) from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            other = port + 1 if port < 65_535 else 0
+            raise ServerError(
+                f"Port {port} on {host} is taken. Choose another with: fmi serve --port {other}"
+            ) from error
+        raise ServerError(
+            f"Cannot listen on {host}, port {port}: {error.strerror}. "
+            "Choose others with: fmi serve --host HOST --port PORT"
+        ) from error
