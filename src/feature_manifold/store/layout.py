@@ -25,20 +25,31 @@ EXPERIMENT_LIST = "experiments.json"
 
 @dataclass(frozen=True)
 class ExperimentPaths:
-    """Folders and files of one experiment; ``root`` may be any folder of the same layout."""
+    """Folders and files of one experiment.
+
+    Attributes
+    ----------
+    root
+        The experiment's folder; the documented scripts use any folder of the same layout.
+    visualizer
+        Where its exported JSON goes.
+    source
+        Where its corpus and raw activations lie, if not in ``root``.
+    """
 
     root: Path
     visualizer: Path
+    source: Path | None = None
 
     @property
     def corpus(self) -> Path:
         """Token table, vocabulary and tokenizer."""
-        return self.root / "corpus"
+        return (self.source or self.root) / "corpus"
 
     @property
     def raw_activations(self) -> Path:
         """Shards of firings as harvested."""
-        return self.root / "raw_activations"
+        return (self.source or self.root) / "raw_activations"
 
     @property
     def latents(self) -> Path:

@@ -1,0 +1,86 @@
+# make demo   set up, run the pipeline on the shipped model, serve the explorer
+# make test   set up, run every check
+# make check  the quick loop: format, lint, import order, types, fast tests
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+CHROMIUM ?= /usr/bin/chromium
+DATA ?= data
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -path '*/test-results/*' 2>/dev/null)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The web app is built below, once, not by pip.
+export FMI_SKIP_WEB := 1
+
+.PHONY: demo test check format web setup-test python-checks web-checks browser-tests generate bench clean
+
+demo: $(VENV)/.installed visualizer/index.html
+	$(BIN)/fmi demo --data $(DATA)
+
+web: visualizer/index.html
+
+test: setup-test python-checks web-checks browser-tests
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not slow and not gpu and not network"
+
+format: $(VENV)/.installed-dev web/node_modules/.installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python hatch_build.py npm run format
+
+setup-test: $(VENV)/.installed-dev visualizer/index.html $(CHROMIUM)
+
+python-checks: $(VENV)/.installed-dev visualizer/index.html
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not gpu and not network" --durations=15
+
+web-checks: web/node_modules/.installed
+	$(BIN)/python hatch_build.py npm run check
+	$(BIN)/python hatch_build.py npm test
+
+browser-tests: setup-test web/node_modules/.installed
+	$(BIN)/fmi demo --data $(DATA) --run-only
+	FMI_CHROMIUM=$(CHROMIUM) FMI_DATA=$(abspath $(DATA)) $(BIN)/python hatch_build.py npm run e2e
+
+# Types of the web app from the server's OpenAPI document; a test fails when they are stale.
+generate: $(VENV)/.installed-dev web/node_modules/.installed
+	$(BIN)/fmi openapi web/openapi.json
+	$(BIN)/python hatch_build.py npm run generate-types
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.harvest
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV) || (echo "error: python3 has no venv module; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[harvest]"
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+web/node_modules/.installed: web/package.json web/package-lock.json $(VENV)/.installed
+	$(BIN)/python hatch_build.py npm ci
+	touch $@
+
+visualizer/index.html: $(WEB_SOURCES) web/node_modules/.installed
+	$(BIN)/python hatch_build.py app
+
+$(CHROMIUM):
+	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq chromium; \
+	else sudo apt-get update -qq && sudo apt-get install -y -qq chromium; fi \
+	|| (echo "error: no browser; install Chromium and say where: make test CHROMIUM=/path/to/chromium" >&2; exit 1)
+
+clean:
+	rm -rf $(VENV) web/node_modules web/dist visualizer/assets visualizer/*.html

@@ -1,0 +1,1 @@
+"""Stages with inputs and outputs: plan, skip, run, stamp."""

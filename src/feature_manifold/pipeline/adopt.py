@@ -1,0 +1,266 @@
+"""Adopt raw activations from elsewhere: the specification's shards, or ours from another folder.
+
+The documented scripts name folders one by one instead of an experiment. Adopting turns whatever
+lies in a raw folder into a corpus and shards of our own, from which the usual stages go on.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from feature_manifold.core.config import ExperimentConfig
+from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
+from feature_manifold.core.progress import Progress
+from feature_manifold.index.rows import sort_firings, token_table_of_rows
+from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
+from feature_manifold.store.fingerprint import fingerprint
+from feature_manifold.store.layout import DECODER, METADATA, ExperimentPaths
+from feature_manifold.store.npy import open_npy
+from feature_manifold.store.shards import open_shard, shard_folders, write_shard
+from feature_manifold.store.spec_layout import FiringRows, open_spec_shard, spec_shard_paths
+from feature_manifold.store.token_table import (
+    load_metadata,
+    save_metadata,
+    save_token_table,
+    save_vocabulary,
+)
+
+NATIVE = "native"
+"""Folder in the harvest script's output that holds the same data in our layout."""
+
+
+@dataclass(frozen=True)
+class RawFolder:
+    """Raw activations somewhere on this machine.
+
+    Attributes
+    ----------
+    folder
+        As the user named it.
+    native
+        The experiment-shaped folder that holds it in our layout; None for the specification's.
+    max_shards
+        Shards to take, from the first on; None takes all.
+    tokenizer
+        Model whose tokenizer turns token ids into text; only the specification's layout needs it.
+    """
+
+    folder: Path
+    native: Path | None
+    max_shards: int | None = None
+    tokenizer: str | None = None
+
+    @property
+    def decoder(self) -> Path:
+        """Where the decoder of these activations lies."""
+        return (self.native or self.folder) / DECODER
+
+    @property
+    def metadata(self) -> Path:
+        """The folder whose ``metadata.json`` describes these activations."""
+        return self.native or self.folder
+
+
+def find_raw(
+    folder: Path, *, max_shards: int | None = None, tokenizer: str | None = None
+) -> RawFolder:
+    """Recognise the layout of a raw folder.
+
+    Raises
+    ------
+    MissingArtifactError
+        If there are no shards of either layout.
+    """
+    if (folder / NATIVE / "raw_activations").is_dir():
+        return RawFolder(folder, folder / NATIVE, max_shards, tokenizer)
+    if shard_folders(folder):
+        return RawFolder(folder, folder.parent, max_shards, tokenizer)
+    if spec_shard_paths(folder):
+        return RawFolder(folder, None, max_shards, tokenizer)
+    raise MissingArtifactError(
+        f"No shards in {folder} (neither shard_*.npz nor shard_*/). Harvest them with: "
+        f"python scripts/harvest_activations_v2.py --output-dir {folder}"
+    )
+
+
+def adopting_stages(raw: RawFolder) -> tuple[Stage, ...]:
+    """Return the stages that turn a raw folder into a corpus and shards of our own."""
+
+    def fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:
+        files = [*_shard_files(raw), raw.metadata / METADATA]
+        return {path.name: fingerprint(path) for path in files if path.exists()} | {
+            "tokenizer": raw.tokenizer or ""
+        }
+
+    def estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
+        return 0 if raw.native else sum(path.stat().st_size for path in _shard_files(raw)) // 2
+
+    corpus = Stage(
+        name="adopt-corpus",
+        version=1,
+        does="adopt the token table",
+        folder=lambda paths: paths.corpus,
+        inputs=(),
+        run=lambda context: _adopt_corpus(raw, context),
+        estimate=lambda config, paths: 0,
+        fingerprints=fingerprints,
+    )
+    shards = Stage(
+        name="adopt-harvest",
+        version=1,
+        does="adopt the shards",
+        folder=lambda paths: paths.raw_activations,
+        inputs=("adopt-corpus",),
+        run=lambda context: _adopt_shards(raw, context),
+        estimate=estimate,
+        fingerprints=fingerprints,
+    )
+    return corpus, shards
+
+
+def after_adopting(stage: Stage) -> Stage:
+    """Return a stage that reads adopted data instead of a harvest."""
+    names = {"corpus": "adopt-corpus", "harvest": "adopt-harvest"}
+    return replace(stage, inputs=tuple(names.get(name, name) for name in stage.inputs))
+
+
+def adopt_decoder(raw: RawFolder, paths: ExperimentPaths) -> None:
+    """Put ``decoder.npy`` and ``metadata.json`` into the experiment's folder.
+
+    Raises
+    ------
+    MissingArtifactError, CorruptArtifactError
+        If the raw folder has no decoder, or it is not a float32 matrix.
+    """
+    open_npy(raw.decoder, dtypes=("<f4",), shape=(None, None))
+    paths.root.mkdir(parents=True, exist_ok=True)
+    if raw.decoder.resolve() != paths.decoder.resolve():
+        aside = paths.decoder.with_suffix(".partial")
+        aside.unlink(missing_ok=True)
+        link_or_copy(raw.decoder, aside)
+        aside.replace(paths.decoder)
+    if raw.metadata.resolve() != paths.root.resolve():
+        save_metadata(paths.root, load_metadata(raw.metadata))
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Hard-link an immutable file, or copy it where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _shard_files(raw: RawFolder) -> list[Path]:
+    if raw.native is None:
+        return spec_shard_paths(raw.folder)[: raw.max_shards]
+    return shard_folders(raw.native / "raw_activations")[: raw.max_shards]
+
+
+def _adopt_corpus(raw: RawFolder, context: StageContext) -> StageResult:
+    if raw.native is not None:
+        # copytree wants a function that returns nothing of use; links share the bytes.
+        shutil.copytree(
+            raw.native / "corpus", context.folder, copy_function=link_or_copy, dirs_exist_ok=True
+        )
+        (context.folder / "manifest.json").unlink(missing_ok=True)
+        return StageResult(facts={"adopted": "native"})
+    files = _shard_files(raw)
+    # Rows are in token order, so the last row of all is of the last token that fires.
+    ends = open_spec_shard(files[-1]).token_indices[-1:]
+    stated = load_metadata(raw.metadata).get("num_tokens", 0) if raw.max_shards is None else 0
+    n_tokens = max(int(ends.sum()) + len(ends), int(stated))
+    rows = (open_spec_shard(path) for path in files)
+    save_token_table(context.folder, token_table_of_rows(rows, n_tokens))
+    if raw.tokenizer is not None:
+        # Imported here: it needs transformers.
+        from feature_manifold.corpus.tokenizer import Tokenizer
+
+        save_vocabulary(context.folder, Tokenizer(raw.tokenizer).vocabulary())
+    return StageResult(facts={"adopted": "npz", "n_tokens": n_tokens})
+
+
+def _adopt_shards(raw: RawFolder, context: StageContext) -> StageResult:
+    if raw.native is not None:
+        for folder in _shard_files(raw):
+            shutil.copytree(folder, context.folder / folder.name, copy_function=link_or_copy)
+    else:
+        _convert_shards(raw, context)
+    shards = [open_shard(folder) for folder in shard_folders(context.folder)]
+    facts = {
+        "n_firings": sum(shard.n_firings for shard in shards),
+        "n_latents": shards[0].n_latents,
+        "n_shards": len(shards),
+    }
+    return StageResult(facts=facts)
+
+
+def _convert_shards(raw: RawFolder, context: StageContext) -> None:
+    n_latents = len(open_npy(raw.decoder, dtypes=("<f4",), shape=(None, None)))
+    n_tokens = context.experiment.tokens.n_tokens
+    start = 0
+    files = _shard_files(raw)
+    for number, (rows, is_last) in enumerate(_whole_tokens(files, context.progress)):
+        shard = sort_firings(
+            rows.latent_indices,
+            rows.token_indices,
+            rows.activations,
+            n_latents,
+            n_tokens=n_tokens,
+            name=rows.name,
+        )
+        stop = n_tokens if is_last else max(shard.stop, start)
+        ranged = replace(shard, start=start, stop=stop)
+        write_shard(context.folder, number, ranged, config={}, inputs={})
+        start = stop
+
+
+def _whole_tokens(files: list[Path], progress: Progress) -> Iterator[tuple[FiringRows, bool]]:
+    """Yield rows such that no token's rows are split between two, and whether they are the last.
+
+    The prototype cuts its shards at a number of rows, in the middle of a token.
+    """
+    kept: FiringRows | None = None
+    with progress.task("adopt shards", total=len(files), unit="shards") as task:
+        for number, path in enumerate(files):
+            rows = open_spec_shard(path)
+            if kept is not None:
+                rows = _joined(kept, rows)
+            is_last = number == len(files) - 1
+            tokens = rows.token_indices
+            if np.any(np.diff(tokens.astype(np.int64)) < 0):
+                row = int(np.flatnonzero(np.diff(tokens.astype(np.int64)) < 0)[0]) + 1
+                raise CorruptArtifactError(
+                    f"{path}, row {row:,}: token {tokens[row]} after {tokens[row - 1]}; rows must "
+                    "be in token order, within and between shards."
+                )
+            cut = (
+                len(tokens)
+                if is_last or not len(tokens)
+                else int(np.searchsorted(tokens, tokens[-1]))
+            )
+            kept = _rows_between(rows, cut, len(tokens))
+            yield _rows_between(rows, 0, cut), is_last
+            task.advance()
+
+
+def _rows_between(rows: FiringRows, start: int, stop: int) -> FiringRows:
+    return FiringRows(
+        rows.token_indices[start:stop],
+        rows.latent_indices[start:stop],
+        rows.activations[start:stop],
+        rows.token_ids[start:stop],
+        rows.doc_ids[start:stop],
+        rows.positions[start:stop],
+        rows.name,
+    )
+
+
+def _joined(first: FiringRows, second: FiringRows) -> FiringRows:
+    names = ("token_indices", "latent_indices", "activations", "token_ids", "doc_ids", "positions")
+    columns = [np.concatenate([getattr(first, name), getattr(second, name)]) for name in names]
+    return FiringRows(*columns, name=second.name)

@@ -1,0 +1,40 @@
+"""Stage ``corpus``: text to token table."""
+
+from feature_manifold.core.config import ExperimentConfig, resolve_path
+from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
+from feature_manifold.store.fingerprint import fingerprint
+from feature_manifold.store.layout import ExperimentPaths
+
+# token_id, doc_id and position of four bytes each, and a BOS every window.
+TOKEN_BYTES = 12.1
+VOCABULARY_BYTES = 8_000_000
+
+
+def _run(context: StageContext) -> StageResult:
+    # Imported here: it needs transformers, which exploring does not.
+    from feature_manifold.corpus import build_token_table
+
+    facts = build_token_table(context.config, context.folder, progress=context.progress)
+    return StageResult(facts=facts)
+
+
+def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
+    return int(config.num_tokens * TOKEN_BYTES) + VOCABULARY_BYTES
+
+
+def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:
+    sources = {"corpus-files": config.corpus, "tokenizer-files": config.model}
+    found = {name: resolve_path(source) for name, source in sources.items()}
+    return {name: fingerprint(path) for name, path in found.items() if path is not None}
+
+
+CORPUS = Stage(
+    name="corpus",
+    version=1,
+    does="cut the corpus into windows of tokens",
+    folder=lambda paths: paths.corpus,
+    inputs=(),
+    run=_run,
+    estimate=_estimate,
+    fingerprints=_fingerprints,
+)

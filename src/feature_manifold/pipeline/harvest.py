@@ -1,0 +1,96 @@
+"""Stage ``harvest``: run the model and its SAE over the token table."""
+
+from dataclasses import asdict
+
+from feature_manifold.core.config import ExperimentConfig, resolve_path
+from feature_manifold.index.labels import shard_labels
+from feature_manifold.pipeline.labels import latent_labels_payload
+from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
+from feature_manifold.store.fingerprint import fingerprint
+from feature_manifold.store.layout import DECODER, LATENT_LABELS, METADATA, ExperimentPaths
+from feature_manifold.store.manifest import read_manifest
+from feature_manifold.store.shards import open_shard, shard_folders
+from feature_manifold.store.spec_layout import write_json
+from feature_manifold.store.token_table import load_vocabulary, open_token_table, save_metadata
+
+# A token id of four bytes and an activation of two.
+FIRING_BYTES = 6
+# Active latents per token that the published sizes were trained to, as an estimate.
+PUBLISHED_L0 = {"small": 20, "medium": 60, "big": 150}
+DEFAULT_L0 = 60
+
+
+def _run(context: StageContext) -> StageResult:
+    # Imported here: it needs torch, which planning and exploring do not.
+    from feature_manifold.harvest import run_harvest, write_decoder
+
+    config, raw = context.config, context.folder
+    tokens = open_token_table(context.paths.corpus)
+    facts = run_harvest(
+        config,
+        tokens,
+        raw,
+        config_part=context.stage_config("harvest"),
+        inputs=dict(context.inputs),
+        progress=context.progress,
+    )
+    write_decoder(config, context.paths.decoder, progress=context.progress)
+    write_labels(context)
+    metadata = experiment_metadata(config, tokens.n_tokens, asdict(facts))
+    save_metadata(raw, metadata)
+    save_metadata(context.paths.root, metadata)
+    outside = (f"../{DECODER}", f"../{METADATA}")
+    return StageResult(facts=asdict(facts), outside=outside)
+
+
+def write_labels(context: StageContext) -> None:
+    """Write ``latent_labels.json`` beside the shards."""
+    tokens = open_token_table(context.paths.corpus)
+    shards = [open_shard(folder) for folder in shard_folders(context.folder)]
+    labels = shard_labels(shards, tokens.token_id, progress=context.progress)
+    vocabulary = load_vocabulary(context.paths.corpus)
+    payload = latent_labels_payload(labels, vocabulary)
+    write_json(context.folder / LATENT_LABELS, payload)
+
+
+def experiment_metadata(
+    config: ExperimentConfig, n_tokens: int, facts: dict[str, object]
+) -> dict[str, object]:
+    """Return ``metadata.json``: the specification's keys and the harvest's facts."""
+    return {
+        **facts,
+        "experiment_id": config.experiment_id,
+        "model_name": config.model,
+        "layer": config.layer,
+        "sae_width": config.sae_width,
+        "sae_l0": config.sae_l0,
+        "corpus": config.corpus,
+        "num_tokens": n_tokens,
+        "num_shards": facts["n_shards"],
+    }
+
+
+def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
+    manifest = read_manifest(paths.corpus)
+    n_tokens = int(manifest.facts["n_tokens"]) if manifest else config.num_tokens
+    l0 = PUBLISHED_L0.get(config.sae_l0, DEFAULT_L0)
+    return n_tokens * l0 * FIRING_BYTES
+
+
+def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:
+    sources = {"model-files": config.model, "sae-files": config.sae_path}
+    found = {name: resolve_path(source) for name, source in sources.items() if source}
+    return {name: fingerprint(path) for name, path in found.items() if path is not None}
+
+
+HARVEST = Stage(
+    name="harvest",
+    version=1,
+    does="run the model and its SAE over the tokens",
+    folder=lambda paths: paths.raw_activations,
+    inputs=("corpus",),
+    run=_run,
+    estimate=_estimate,
+    fingerprints=_fingerprints,
+    resumable=True,
+)
