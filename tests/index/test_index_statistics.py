@@ -22,7 +22,7 @@ def test_statistics_equal_the_obvious_ones(dense: Array, data: st.DataObject) ->
 
     cuts = data.draw(st.lists(st.integers(0, dense.shape[0]), max_size=3))
     shards = reference.shards_of(dense, cuts)
-    labels = shard_labels(shards, token_id, dense.shape[1], progress=SilentProgress())
+    labels = shard_labels(shards, token_id, progress=SilentProgress())
     np.testing.assert_array_equal(labels.token_id, found["label_token_id"])
     np.testing.assert_array_equal(labels.count, found["label_count"])
     np.testing.assert_array_equal(labels.total, found["count"])

@@ -32,19 +32,15 @@ class Labels:
     total: Int64Array
 
 
-def shard_labels(
-    shards: Sequence[Shard], token_id: Array, n_latents: int, *, progress: Progress
-) -> Labels:
+def shard_labels(shards: Sequence[Shard], token_id: Array, *, progress: Progress) -> Labels:
     """Label every latent straight from shards, without an index.
 
     Parameters
     ----------
     shards
-        As ``merge.merge_shards`` takes them.
+        As ``merge.merge_shards`` takes them; at least one.
     token_id
         int32 (n_tokens,), vocabulary entry of every token; -1 where unknown.
-    n_latents
-        Number of latents.
     progress
         Told of firings.
 
@@ -58,6 +54,7 @@ def shard_labels(
     CorruptArtifactError
         As ``merge.merge_shards``.
     """
+    n_latents = shards[0].n_latents
     indptr = merged_indptr(shards, n_latents)
     dtype = activation_dtype(shards)
     best = np.full(n_latents, -1, dtype=np.int32)
