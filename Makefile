@@ -10,6 +10,7 @@ DATA ?= data
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -path '*/test-results/*' 2>/dev/null)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_CONSTRAINT := constraints.txt
 # The web app is built below, once, not by pip.
 export FMI_SKIP_WEB := 1
 
@@ -63,11 +64,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || (echo "error: python3 has no venv module; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[harvest]"
+	$(BIN)/pip install --quiet --editable ".[harvest]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/pip install --quiet --editable ".[dev]"
 	touch $@
 
 web/node_modules/.installed: web/package.json web/package-lock.json $(VENV)/.installed

@@ -11,7 +11,7 @@ from feature_manifold.store.layout import ExperimentPaths
 
 @dataclass
 class Toy:
-    """Stages ``corpus`` -> ``graph`` -> ``examples`` that write a line each and count their runs."""
+    """Stages ``corpus`` -> ``graph`` -> ``examples`` that write a file each and count runs."""
 
     ran: list[str] = field(default_factory=list)
     fail_in: str = ""

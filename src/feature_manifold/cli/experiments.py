@@ -1,7 +1,7 @@
 """``fmi list``, ``fmi info`` and ``fmi verify``."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -42,7 +42,7 @@ def _figure(value: object) -> str:
 def info_command(experiment_id: IdArgument, *, data: DataOption = None) -> None:
     """Show an experiment's provenance and the figures of each stage, as JSON."""
     paths = _existing(data_root(data), experiment_id)
-    stages = {}
+    stages: dict[str, Any] = {}
     for stage in STAGES:
         manifest = read_manifest(stage.folder(paths))
         if manifest is None:
@@ -63,7 +63,7 @@ def verify_command(experiment_id: IdArgument, *, data: DataOption = None) -> Non
     """Check every file of an experiment against its manifest."""
     paths = _existing(data_root(data), experiment_id)
     states = verify_experiment(paths, progress=console_progress())
-    problems = []
+    problems: list[str] = []
     for state in states:
         size = f"{state.n_files:,} files, {state.n_bytes / 1e6:,.1f} MB" if state.n_files else ""
         typer.echo(f"{state.name:>9}  {state.state:<10} {size}")

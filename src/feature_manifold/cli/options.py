@@ -66,7 +66,7 @@ def _parameter(name: str) -> inspect.Parameter:
         help=field.description,
         show_default="none" if default is None else str(default),
     )
-    annotation = Annotated[plain | None, option]  # type: ignore[valid-type]
+    annotation = Annotated[plain | None, option]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )

@@ -261,6 +261,12 @@ def _rows_between(rows: FiringRows, start: int, stop: int) -> FiringRows:
 
 
 def _joined(first: FiringRows, second: FiringRows) -> FiringRows:
-    names = ("token_indices", "latent_indices", "activations", "token_ids", "doc_ids", "positions")
-    columns = [np.concatenate([getattr(first, name), getattr(second, name)]) for name in names]
-    return FiringRows(*columns, name=second.name)
+    return FiringRows(
+        np.concatenate([first.token_indices, second.token_indices]),
+        np.concatenate([first.latent_indices, second.latent_indices]),
+        np.concatenate([first.activations, second.activations]),
+        np.concatenate([first.token_ids, second.token_ids]),
+        np.concatenate([first.doc_ids, second.doc_ids]),
+        np.concatenate([first.positions, second.positions]),
+        second.name,
+    )

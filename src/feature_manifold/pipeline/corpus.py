@@ -1,5 +1,9 @@
 """Stage ``corpus``: text to token table."""
 
+from dataclasses import asdict
+
+from dataclasses import asdict
+
 from feature_manifold.core.config import ExperimentConfig, resolve_path
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.fingerprint import fingerprint
@@ -15,7 +19,7 @@ def _run(context: StageContext) -> StageResult:
     from feature_manifold.corpus import build_token_table
 
     facts = build_token_table(context.config, context.folder, progress=context.progress)
-    return StageResult(facts=facts)
+    return StageResult(facts=asdict(facts))
 
 
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:

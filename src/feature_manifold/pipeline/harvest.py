@@ -11,7 +11,13 @@ from feature_manifold.store.layout import DECODER, LATENT_LABELS, METADATA, Expe
 from feature_manifold.store.manifest import read_manifest
 from feature_manifold.store.shards import open_shard, shard_folders
 from feature_manifold.store.spec_layout import write_json
-from feature_manifold.store.token_table import load_vocabulary, open_token_table, save_metadata
+from feature_manifold.store.token_table import (
+    load_metadata,
+    load_metadata,
+    load_vocabulary,
+    open_token_table,
+    save_metadata,
+)
 
 # A token id of four bytes and an activation of two.
 FIRING_BYTES = 6
@@ -30,13 +36,14 @@ def _run(context: StageContext) -> StageResult:
         config,
         tokens,
         raw,
-        config_part=context.stage_config("harvest"),
+        special_ids=load_metadata(context.paths.corpus)["special_ids"],
+        special_ids=load_metadata(context.paths.corpus)["special_ids"],
         inputs=dict(context.inputs),
         progress=context.progress,
     )
     write_decoder(config, context.paths.decoder, progress=context.progress)
     write_labels(context)
-    metadata = experiment_metadata(config, tokens.n_tokens, asdict(facts))
+    metadata = {**asdict(facts), **_identity(config)}
     save_metadata(raw, metadata)
     save_metadata(context.paths.root, metadata)
     outside = (f"../{DECODER}", f"../{METADATA}")
@@ -53,20 +60,13 @@ def write_labels(context: StageContext) -> None:
     write_json(context.folder / LATENT_LABELS, payload)
 
 
-def experiment_metadata(
-    config: ExperimentConfig, n_tokens: int, facts: dict[str, object]
-) -> dict[str, object]:
-    """Return ``metadata.json``: the specification's keys and the harvest's facts."""
+def _identity(config: ExperimentConfig) -> dict[str, object]:
+    """Return what names the experiment, for ``metadata.json``."""
     return {
-        **facts,
         "experiment_id": config.experiment_id,
-        "model_name": config.model,
-        "layer": config.layer,
         "sae_width": config.sae_width,
         "sae_l0": config.sae_l0,
         "corpus": config.corpus,
-        "num_tokens": n_tokens,
-        "num_shards": facts["n_shards"],
     }
 
 

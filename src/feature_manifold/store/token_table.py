@@ -11,6 +11,7 @@ import orjson
 
 from feature_manifold.core.arrays import Array, check_indptr
 from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
+from feature_manifold.store.atomic import write_file
 from feature_manifold.store.layout import METADATA, VOCABULARY
 from feature_manifold.store.npy import NpyWriter, open_npy, save_npy
 
@@ -188,7 +189,7 @@ def load_vocabulary(folder: Path) -> list[str]:
 def save_metadata(folder: Path, values: dict[str, Any]) -> None:
     """Write ``metadata.json`` of a folder."""
     text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / METADATA).write_text(text + "\n", encoding="utf-8")
+    write_file(folder / METADATA, text.encode() + b"\n")
 
 
 def load_metadata(folder: Path) -> dict[str, Any]:
