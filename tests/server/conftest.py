@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,17 @@ def planted() -> Planted:
     return plant()
 
 
-@pytest.fixture
-def data_root(tmp_path: Path, planted: Planted) -> Path:
-    """A data root of one whole experiment, which the test may change."""
-    root = tmp_path / "data"
+@pytest.fixture(scope="session")
+def whole_data_root(tmp_path_factory: pytest.TempPathFactory, planted: Planted) -> Path:
+    root = tmp_path_factory.mktemp("whole") / "data"
     write_experiment(root, planted)
     return root
+
+
+@pytest.fixture
+def data_root(tmp_path: Path, whole_data_root: Path) -> Path:
+    """A data root of one whole experiment, which the test may change."""
+    return Path(shutil.copytree(whole_data_root, tmp_path / "data"))
 
 
 @pytest.fixture

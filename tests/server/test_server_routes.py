@@ -20,9 +20,11 @@ from tests.server.planted import (
     write_experiment,
 )
 
+from feature_manifold.examples.pages import latent_page
 from feature_manifold.server import ServerSettings, graph
 from feature_manifold.server.binary import decode_arrays
-from feature_manifold.server.schemas import EdgeList, LatentColumns, Positions
+from feature_manifold.server.schemas import EdgeList, LatentColumns, LatentPageBody, Positions
+from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.layout import DataRoot
 
 BINARY = {"Accept": "application/octet-stream"}
@@ -67,6 +69,7 @@ def test_an_experiment_without_finished_folders_still_lists(
     [
         ("graph", "/api/graph", "graph"),
         ("graph", "/api/edges?type=jaccard", "graph"),
+        ("examples", "/api/latent/0", "examples"),
         ("examples", "/api/search?q=x", "examples"),
         ("latents", "/api/latents", "index"),
     ],
@@ -186,6 +189,36 @@ def test_positions_that_are_not_finite_are_an_error_not_null(
         assert "not finite" in answer.json()["error"]["message"]
 
 
+def test_a_latents_page_shows_its_examples(client: TestClient, planted: Planted) -> None:
+    page = LatentPageBody.model_validate(client.get("/api/latent/1").json())
+    fires = planted.latents == 1
+    assert (page.latent_id, page.total_firings) == (1, 2)
+    assert page.label == HOSTILE_VOCABULARY[SCRIPT]
+    assert page.activation_stats.max == planted.activations[fires].max()
+    assert sum(page.histogram.counts) == 2
+    shown = [example.tokens for example in page.examples.top]
+    texts = HOSTILE_VOCABULARY
+    # The second stops at the end of its window.
+    assert shown == [texts[3:6], texts[4:6]]
+    for example in page.examples.top:
+        assert example.context == "".join(example.tokens)
+        assert example.n_firings == len(example.firing_positions)
+
+
+def test_the_page_of_a_dead_latent_is_empty_not_an_error(client: TestClient) -> None:
+    page = LatentPageBody.model_validate(client.get(f"/api/latent/{DEAD}").json())
+    assert (page.label, page.total_firings) == (None, 0)
+    assert page.examples.top == []
+    assert page.activation_stats.max == 0
+
+
+def test_the_page_is_the_one_that_is_exported(client: TestClient, data_root: Path) -> None:
+    experiment = Experiment(DataRoot(data_root).experiment(EXPERIMENT_ID))
+    for latent in range(6):
+        page = latent_page(experiment, latent)
+        assert client.get(f"/api/latent/{latent}").json() == page.to_json()
+
+
 def reference_edges(
     matrix: sp.csr_matrix, latent: int | None, threshold: float
 ) -> list[tuple[int, int, float]]:
@@ -248,6 +281,10 @@ def test_other_kinds_of_edges_are_other_edges(client: TestClient) -> None:
         ("/api/edges?latent=-1", "latent"),
         ("/api/edges?latent=6", "latent"),
         ("/api/graph?layout=spiral", "layout"),
+        ("/api/latent/abc", "latent_id"),
+        ("/api/latent/-1", "latent_id"),
+        ("/api/latent/6", "No latent 6"),
+        ("/api/latent/99999999999999999999", "No latent"),
         ("/api/search", "q"),
         ("/api/search?q=", "q"),
         ("/api/search?q=x&limit=501", "limit"),

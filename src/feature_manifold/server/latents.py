@@ -1,17 +1,18 @@
 """Routes of the latents: all of them as columns, one of them as a page."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError
+from feature_manifold.examples.pages import latent_page
 from feature_manifold.server.bodies import finite, json_answer
 from feature_manifold.server.faults import AnswerTooLongError, fault_examples
 from feature_manifold.server.library import ChosenExperiment
-from feature_manifold.server.schemas import LatentColumns
+from feature_manifold.server.schemas import LatentColumns, LatentPageBody
 from feature_manifold.store.experiment import Experiment
 
 MAX_LATENTS = 1 << 21
@@ -59,3 +60,16 @@ def _labels(token_ids: Array, vocabulary: list[str]) -> list[str | None]:
     texts = np.array([*vocabulary, None], dtype=object)
     labels: list[str | None] = texts[token_ids].tolist()
     return labels
+
+
+@router.get(
+    "/api/latent/{latent_id}",
+    summary="One latent: label, statistics, histogram, examples",
+    responses=fault_examples(401, 404, 409, 422),
+)
+def latent(
+    opened: ChosenExperiment, latent_id: Annotated[int, Path(ge=0, description="Latent id.")]
+) -> LatentPageBody:
+    """Send the page of a latent, the same as the exported ``latents/{id}.json``."""
+    page = latent_page(opened.experiment, latent_id)
+    return LatentPageBody.model_validate(page.to_json())

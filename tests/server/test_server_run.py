@@ -1,0 +1,81 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from feature_manifold.core.errors import ServerError
+from feature_manifold.server import ServerSettings, run_server
+from feature_manifold.server.run import address
+
+SERVE = """
+import sys
+from pathlib import Path
+from feature_manifold.server import ServerSettings, run_server
+settings = ServerSettings(Path(sys.argv[1]), port=0, static_folder=Path(sys.argv[2]))
+run_server(settings, announce=lambda line: sys.stdout.write(line + "\\n") and sys.stdout.flush())
+"""
+
+
+@contextmanager
+def serving(data_root: Path, web_app: Path) -> Iterator[tuple[subprocess.Popen, str]]:
+    command = [sys.executable, "-c", SERVE, str(data_root), str(web_app)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_announced_address_answers_and_ctrl_c_ends_cleanly(
+    data_root: Path, web_app: Path
+) -> None:
+    with serving(data_root, web_app) as (process, announced):
+        with urllib.request.urlopen(f"{announced}api/experiments", timeout=10) as answer:
+            assert len(json.load(answer)["experiments"]) == 1
+            assert "server" not in answer.headers
+        foreign = urllib.request.Request(announced, headers={"Host": "evil.example"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(foreign, timeout=10)
+        refused.value.close()
+        assert refused.value.code == 400
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+        assert (process.returncode, errors) == (0, "")
+
+
+def test_a_taken_port_is_one_clear_error(tmp_path: Path) -> None:
+    announced: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServerError, match=rf"Port {port} .* taken.*--port"):
+            run_server(ServerSettings(tmp_path, port=port), announce=announced.append)
+    assert announced == []
+
+
+def test_a_host_that_is_not_ours_is_one_clear_error(tmp_path: Path) -> None:
+    settings = ServerSettings(tmp_path, host="192.0.2.1", token="x")
+    with pytest.raises(ServerError, match=r"192\.0\.2\.1.*--host"):
+        run_server(settings, announce=lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000/"),
+        ("::1", "http://[::1]:8000/"),
+        ("box.lan", "http://box.lan:8000/?token=a%2Bb"),
+        ("0.0.0.0", f"http://{socket.gethostname()}:8000/?token=a%2Bb"),
+    ],
+)
+def test_the_address_is_one_to_open(tmp_path: Path, host: str, expected: str) -> None:
+    token = "a+b" if "token" in expected else None
+    assert address(ServerSettings(tmp_path, host=host, token=token)) == expected
