@@ -78,7 +78,7 @@ def _open_stream(path: Path) -> BinaryIO:
         reader = zstandard.ZstdDecompressor().stream_reader(
             path.open("rb"), read_across_frames=True, closefd=True
         )
-        return io.BufferedReader(reader, 1 << 20)  # type: ignore[arg-type, return-value, type-var]
+        return io.BufferedReader(reader, 1 << 20)
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "rb")  # type: ignore[return-value]
     return path.open("rb")

@@ -39,7 +39,7 @@ def gemma_tokenizer(texts: Sequence[str], *, padding_side: str = "left") -> Gemm
     trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=special, show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     bpe = json.loads(tokenizer.to_str())["model"]
-    merges = [tuple(pair) for pair in bpe["merges"]]
+    merges: Any = [tuple(pair) for pair in bpe["merges"]]
     return GemmaTokenizer(vocab=bpe["vocab"], merges=merges, padding_side=padding_side)
 
 
@@ -55,9 +55,11 @@ def gpt2_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    make: Any = PreTrainedTokenizerFast
+    wrapped: PreTrainedTokenizerFast = make(
         tokenizer_object=tokenizer, bos_token=GPT2_SPECIAL, eos_token=GPT2_SPECIAL
     )
+    return wrapped
 
 
 def gemma3(*, n_layers: int, vocab_size: int, multimodal: bool, seed: int) -> PreTrainedModel:
@@ -79,7 +81,7 @@ def gemma3(*, n_layers: int, vocab_size: int, multimodal: bool, seed: int) -> Pr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if not multimodal:
-            return Gemma3ForCausalLM(Gemma3TextConfig(**text)).eval()
+            return _at_rest(Gemma3ForCausalLM(Gemma3TextConfig(**text)))
         vision = {
             "hidden_size": 16,
             "intermediate_size": 16,
@@ -97,7 +99,7 @@ def gemma3(*, n_layers: int, vocab_size: int, multimodal: bool, seed: int) -> Pr
             boi_token_index=vocab_size - 2,
             eoi_token_index=vocab_size - 3,
         )
-        return Gemma3ForConditionalGeneration(config).eval()
+        return _at_rest(Gemma3ForConditionalGeneration(config))
 
 
 def gpt2(*, n_layers: int, vocab_size: int, seed: int) -> PreTrainedModel:
@@ -114,7 +116,12 @@ def gpt2(*, n_layers: int, vocab_size: int, seed: int) -> PreTrainedModel:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return GPT2LMHeadModel(config).eval()
+        return _at_rest(GPT2LMHeadModel(config))
+
+
+def _at_rest(model: PreTrainedModel) -> PreTrainedModel:
+    model.train(False)
+    return model
 
 
 def save_checkpoint(folder: Path, model: PreTrainedModel, tokenizer: Any) -> None:

@@ -48,7 +48,11 @@ def calibrated_sae(residual: torch.Tensor, *, n_latents: int, seed: int) -> Tiny
     threshold = THRESHOLD * (0.5 + torch.rand(n_latents, generator=draw))
     projected = (residual @ w_enc).sort(dim=0).values
     rank = ((1 - rate) * (residual.shape[0] - 1)).long()
-    b_enc = threshold - projected.gather(0, rank[None, :])[0]
+    # In the widest gap nearby: at a value, rounding would decide whether it fires.
+    nearby = (rank + torch.arange(-10, 11)[:, None]).clamp(0, len(residual) - 1)
+    values = projected.gather(0, nearby)
+    widest = values.diff(dim=0).argmax(dim=0, keepdim=True)
+    b_enc = threshold - (values.gather(0, widest) + values.gather(0, widest + 1))[0] / 2
     b_enc[:N_SILENT] = -1e4
     b_enc[ALWAYS] = 10 * projected.abs().max() + 1
     b_dec = 0.1 * torch.randn(residual.shape[1], generator=draw)

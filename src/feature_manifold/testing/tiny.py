@@ -103,7 +103,13 @@ class TinyExperiment:
 
 
 def tiny_gemma_cache(
-    folder: Path, *, seed: int = 0, multimodal: bool = False, padding_side: str = "left"
+    folder: Path,
+    *,
+    seed: int = 0,
+    multimodal: bool = False,
+    padding_side: str = "left",
+    layer: int | None = None,
+    width: str = "16k",
 ) -> TinyHub:
     """Fill a hub cache with a tiny Gemma 3, its Gemma Scope 2 SAE and a tiny Pile.
 
@@ -118,6 +124,8 @@ def tiny_gemma_cache(
         True: multimodal class under the name of the 27b model, 18 blocks, SAE after block 16.
     padding_side
         Written into the tokenizer's files.
+    layer, width
+        Which published SAE the tiny one stands for; the model gets one block more than it needs.
 
     Returns
     -------
@@ -125,10 +133,12 @@ def tiny_gemma_cache(
         The cache and the names of what is in it; ``use_hub(result.hub)`` makes it visible.
     """
     hub = LocalHub(folder)
-    size, layer, n_layers = ("27b", 16, 18) if multimodal else ("270m", 5, 7)
+    size, default_layer = ("27b", 16) if multimodal else ("270m", 5)
+    layer = default_layer if layer is None else layer
+    n_layers = layer + 2
     model_id = "google/gemma-3-27b-pt" if multimodal else "google/gemma-3-270m"
     scope_id = f"google/gemma-scope-2-{size}-pt"
-    sae_id = f"layer_{layer}_width_16k_l0_medium"
+    sae_id = f"layer_{layer}_width_{width}_l0_medium"
 
     documents = word_soup(150, seed=seed)
     corpus_file = hub.repository(PILE, kind="dataset") / "val.jsonl.zst"

@@ -1,0 +1,34 @@
+"""Where the model runs."""
+
+import torch
+
+from feature_manifold.core.errors import DeviceError
+
+
+def choose_device(name: str) -> torch.device:
+    """Turn the config's ``device`` into a device that is there.
+
+    Parameters
+    ----------
+    name
+        ``auto`` (a GPU if there is one), ``cpu``, ``mps``, ``cuda`` or ``cuda:N``.
+
+    Raises
+    ------
+    DeviceError
+        If the device is not there; the message says what is.
+    """
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda:0" if n_gpus else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= n_gpus:
+        seen = f"torch sees {n_gpus} GPU(s)" if n_gpus else "torch sees no GPU"
+        build = "" if torch.version.cuda else " (this build of torch has no CUDA support)"
+        raise DeviceError(
+            f"device is '{name}', but {seen}{build}. Use device: auto or cpu, or install a CUDA "
+            "build of torch."
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("device is 'mps', but torch sees no Apple GPU. Use device: cpu.")
+    return device

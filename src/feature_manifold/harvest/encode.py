@@ -1,0 +1,177 @@
+"""From residual vectors to firings, without the dense (tokens x latents) block.
+
+A chunk of latents is multiplied with a block of tokens, ``(chunk, d) @ (d, block)``: the values
+above threshold then come out sorted by latent, then token, as the index wants them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from feature_manifold.core.arrays import Float32Array, Int64Array
+from feature_manifold.core.kernels import kernel
+
+Int32Array = npt.NDArray[np.int32]
+Uint32Array = npt.NDArray[np.uint32]
+
+ROWS_ALIGNED = 64
+"""Rows of a block are filled up to a multiple of this with zeros: matrix products with a handful
+of columns take other code paths, whose last bits differ."""
+
+
+@dataclass(frozen=True)
+class FiringBlock:
+    """Some firings.
+
+    Attributes
+    ----------
+    latent
+        int32 (n,), rising.
+    row
+        int32 (n,), row of the residual block, rising within a latent.
+    value
+        float32 (n,), activations.
+    """
+
+    latent: Int32Array
+    row: Int32Array
+    value: Float32Array
+
+
+def encode_block(
+    residual: torch.Tensor,
+    w_enc: torch.Tensor,
+    b_enc: torch.Tensor,
+    threshold: torch.Tensor,
+    *,
+    latent_chunk: int,
+) -> Iterator[FiringBlock]:
+    """Encode one block of tokens and yield what fires, chunk by chunk of latents.
+
+    a = h where h > threshold, h = x W_enc + b_enc. The product is taken first and the bias added
+    after, in float32, which is bit for bit what a plain ``x @ W_enc + b_enc`` gives on a CPU; a
+    fused product and sum is not, once d_model exceeds the BLAS's blocks.
+
+    Parameters
+    ----------
+    residual
+        (n, d_model) float32.
+    w_enc, b_enc, threshold
+        (d_model, n_latents), (n_latents,), (n_latents,) float32 on the same device; thresholds at
+        least 0, so that the comparison does the work of the ReLU too.
+    latent_chunk
+        Latents at a time. Memory is latent_chunk x n x 4 bytes.
+
+    Yields
+    ------
+    FiringBlock
+        One per chunk, latents rising from block to block.
+    """
+    n_rows = residual.shape[0]
+    n_filled = -(-n_rows // ROWS_ALIGNED) * ROWS_ALIGNED
+    if n_filled != n_rows:
+        residual = torch.nn.functional.pad(residual, (0, 0, 0, n_filled - n_rows))
+    columns = residual.T
+    for start in range(0, w_enc.shape[1], latent_chunk):
+        stop = min(start + latent_chunk, w_enc.shape[1])
+        product = w_enc[:, start:stop].T @ columns
+        if product.device.type == "cpu":
+            latent, row, value = _collect(
+                product.numpy(),
+                b_enc[start:stop].numpy(),
+                threshold[start:stop].numpy(),
+                n_rows,
+            )
+            yield FiringBlock(latent + np.int32(start), row, value)
+        else:
+            product += b_enc[start:stop, None]
+            hidden = product[:, :n_rows]
+            at = (hidden > threshold[start:stop, None]).nonzero(as_tuple=True)
+            yield FiringBlock(
+                (at[0] + start).to(torch.int32).cpu().numpy(),
+                at[1].to(torch.int32).cpu().numpy(),
+                hidden[at].cpu().numpy(),
+            )
+
+
+@kernel()
+def _collect(
+    product: Float32Array, bias: Float32Array, threshold: Float32Array, n_rows: int
+) -> tuple[Int32Array, Int32Array, Float32Array]:
+    """Find the values above threshold; one pass to count, one to fill. Threads may share it."""
+    n_latents = product.shape[0]
+    n_firings = 0
+    for latent in range(n_latents):
+        for row in range(n_rows):
+            if product[latent, row] + bias[latent] > threshold[latent]:
+                n_firings += 1
+    latents = np.empty(n_firings, np.int32)
+    rows = np.empty(n_firings, np.int32)
+    values = np.empty(n_firings, np.float32)
+    at = 0
+    for latent in range(n_latents):
+        if at == n_firings:
+            break
+        for row in range(n_rows):
+            value = product[latent, row] + bias[latent]
+            if value > threshold[latent]:
+                latents[at] = latent
+                rows[at] = row
+                values[at] = value
+                at += 1
+    return latents, rows, values
+
+
+class FiringCollector:
+    """Gathers the firings of one shard and sorts them by latent, then token, by counting.
+
+    Blocks must come with rising token ranges; within a block firings are sorted by latent, then
+    token. The sort is stable, so the order of tokens within a latent follows.
+    """
+
+    def __init__(self, n_latents: int) -> None:
+        self._counts = np.zeros(n_latents + 1, dtype=np.int64)
+        self._blocks: list[tuple[Int32Array, Uint32Array, Float32Array]] = []
+
+    def add(self, block: FiringBlock, tokens: Uint32Array) -> None:
+        """Add a block whose row ``r`` is token-table row ``tokens[r]``."""
+        if len(block.latent):
+            _count(block.latent, self._counts)
+            self._blocks.append((block.latent, tokens[block.row], block.value))
+
+    def sorted(
+        self,
+    ) -> tuple[Int64Array, Uint32Array, Float32Array]:
+        """Return indptr int64 (n_latents + 1,), tokens uint32 and values float32 (n,)."""
+        indptr = np.cumsum(self._counts)
+        tokens = np.empty(indptr[-1], dtype=np.uint32)
+        values = np.empty(indptr[-1], dtype=np.float32)
+        at = indptr[:-1].copy()
+        for latent, token, value in self._blocks:
+            _scatter(latent, token, value, at, tokens, values)
+        return indptr, tokens, values
+
+
+@kernel()
+def _count(latents: Int32Array, counts: Int64Array) -> None:
+    for latent in latents:
+        counts[latent + 1] += 1
+
+
+@kernel()
+def _scatter(
+    latents: Int32Array,
+    tokens: Uint32Array,
+    values: Float32Array,
+    at: Int64Array,
+    tokens_out: Uint32Array,
+    values_out: Float32Array,
+) -> None:
+    for index in range(len(latents)):
+        place = at[latents[index]]
+        tokens_out[place] = tokens[index]
+        values_out[place] = values[index]
+        at[latents[index]] = place + 1
