@@ -287,7 +287,7 @@ def test_other_kinds_of_edges_are_other_edges(client: TestClient) -> None:
         ("/api/latent/99999999999999999999", "No latent"),
         ("/api/search", "q"),
         ("/api/search?q=", "q"),
-        ("/api/search?q=x&limit=501", "limit"),
+        ("/api/search?q=x&limit=101", "limit"),
         ("/api/search?q=" + "x" * 201, "q"),
     ],
 )
@@ -308,36 +308,32 @@ def search(client: TestClient, text: str, **params: int) -> list[dict]:
     return answer.json()["tokens"]
 
 
-def test_search_finds_exact_then_without_case_then_within(client: TestClient) -> None:
-    found = [hit["token_id"] for hit in search(client, "monday")]
-    assert found == [MONDAY_BARE, MONDAY, MONDAYS]
-    assert [hit["token_id"] for hit in search(client, "MONDAYS")] == [MONDAYS]
-    assert [hit["token_id"] for hit in search(client, " Monday", limit=1)] == [MONDAY]
+def test_search_finds_equal_tokens_then_those_that_hold_the_text(client: TestClient) -> None:
+    found = [hit["token_id"] for hit in search(client, " MONday ")]
+    assert found == [MONDAY, MONDAY_BARE, MONDAYS]
+    assert [hit["token_id"] for hit in search(client, "days")] == [MONDAYS]
+    assert [hit["token_id"] for hit in search(client, "monday", limit=1)] == [MONDAY]
     assert search(client, "absent") == []
+    assert search(client, " ") == []
 
 
 def test_search_sorts_latents_by_share_of_their_firings(client: TestClient) -> None:
     (hit,) = search(client, " Monday", limit=1)
-    assert hit["n_latents"] == 2
+    assert hit["latents"] == [{"id": 0, "count": 2, "share": 0.5}]
+    hit, *_ = search(client, " Monday", limit=2)
     assert hit["latents"] == [
         {"id": 0, "count": 2, "share": 0.5},
         {"id": ALWAYS, "count": 2, "share": 0.2},
     ]
 
 
-@pytest.mark.parametrize("token_id", range(1, len(HOSTILE_VOCABULARY)))
+@pytest.mark.parametrize("token_id", [MONDAYS, SCRIPT, SCRIPT + 1, SCRIPT + 2, SCRIPT + 3])
 def test_hostile_tokens_are_found_and_sent_as_data(client: TestClient, token_id: int) -> None:
     answer = client.get("/api/search", params={"q": HOSTILE_VOCABULARY[token_id], "limit": 1})
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
     (hit,) = answer.json()["tokens"]
     assert (hit["token"], hit["token_id"]) == (HOSTILE_VOCABULARY[token_id], token_id)
-
-
-def test_search_says_how_many_matches_it_cut(client: TestClient) -> None:
-    body = client.get("/api/search", params={"q": "m", "limit": 2}).json()
-    assert len(body["tokens"]) == 2
-    assert body["n_tokens"] == 4
 
 
 def test_an_unchanged_answer_is_not_sent_again(client: TestClient) -> None:

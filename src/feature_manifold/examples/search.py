@@ -44,7 +44,8 @@ class TokenSearch:
     def __init__(self, examples: ExampleSet, vocabulary: Sequence[str], totals: Int64Array) -> None:
         latents = np.repeat(np.arange(len(totals)), np.diff(examples.token_indptr))
         ids, counts = np.array(examples.token_ids), np.array(examples.token_counts)
-        order = np.lexsort((latents, -counts, ids))
+        # By share: a latent that always fires fires on every token, and means none of them.
+        order = np.lexsort((latents, -counts / np.array(totals)[latents], ids))
         self._latents, self._counts = latents[order], counts[order]
         self._totals = np.array(totals)
         self._ids, heads = np.unique(ids[order], return_index=True)
@@ -67,7 +68,8 @@ class TokenSearch:
         -------
         tuple of TokenHit
             Tokens equal to the query first, then those that start with it, then those that hold
-            it; within each by how often latents fire on them.
+            it; within each by how often latents fire on them. The latents of a token stand by
+            the share of their firings that are on it, largest first.
         """
         wanted = query.strip().casefold()
         if not wanted:

@@ -10,8 +10,8 @@ from fastapi import Depends, Query, Request
 from feature_manifold import __version__
 from feature_manifold.core.config import config_hash
 from feature_manifold.core.errors import MissingArtifactError
+from feature_manifold.examples.search import TokenSearch
 from feature_manifold.server.cache import BoundedCache
-from feature_manifold.server.token_index import TokenIndex, build_token_index
 from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.layout import DataRoot, ExperimentPaths
 from feature_manifold.store.manifest import read_manifest
@@ -19,7 +19,7 @@ from feature_manifold.store.manifest import read_manifest
 MAX_EXPERIMENTS = 8
 # 65,536 latents with 150 edges each: 80 MB a matrix.
 MAX_EDGE_MATRICES = 4
-MAX_TOKEN_INDEXES = 4
+MAX_SEARCHES = 4
 MAX_IDS_NAMED = 20
 
 
@@ -46,8 +46,8 @@ class Library:
         self._experiments = BoundedCache(MAX_EXPERIMENTS)
         self._edges: BoundedCache[tuple[str, str, str], sp.csr_matrix]
         self._edges = BoundedCache(MAX_EDGE_MATRICES)
-        self._token_indexes: BoundedCache[tuple[str, str], TokenIndex]
-        self._token_indexes = BoundedCache(MAX_TOKEN_INDEXES)
+        self._searches: BoundedCache[tuple[str, str], TokenSearch]
+        self._searches = BoundedCache(MAX_SEARCHES)
 
     def experiments(self) -> list[Experiment]:
         """Return all experiments, unopened, by id."""
@@ -85,18 +85,15 @@ class Library:
         key = (experiment.id, opened.digest, kind)
         return self._edges.get(key, lambda: experiment.edges(kind))
 
-    def token_index(self, opened: OpenExperiment) -> TokenIndex:
-        """Return the latents by token id, inverted once."""
+    def token_search(self, opened: OpenExperiment) -> TokenSearch:
+        """Return the search over the tokens of the latents, built once."""
         experiment = opened.experiment
 
-        def build() -> TokenIndex:
-            return build_token_index(
-                experiment.examples,
-                total_firings=experiment.statistics["count"],
-                vocabulary=experiment.vocabulary,
-            )
+        def build() -> TokenSearch:
+            totals = experiment.statistics["count"]
+            return TokenSearch(experiment.examples, experiment.vocabulary, totals)
 
-        return self._token_indexes.get((experiment.id, opened.digest), build)
+        return self._searches.get((experiment.id, opened.digest), build)
 
 
 def _digest(paths: ExperimentPaths) -> str:

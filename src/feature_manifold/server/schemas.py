@@ -153,7 +153,6 @@ class TokenHit(Body):
 
     token: str
     token_id: Count
-    n_latents: Count = Field(description="Such latents; more than are listed if cut.")
     latents: list[TokenLatent] = Field(description="Largest share first.")
 
 
@@ -162,5 +161,4 @@ class SearchResult(Body):
 
     experiment_id: str
     query: str
-    n_tokens: Count = Field(description="Tokens that match; more than are listed if cut.")
     tokens: list[TokenHit]
