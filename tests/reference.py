@@ -10,6 +10,7 @@ from feature_manifold.core.arrays import Array
 from feature_manifold.store.firings import FiringsByLatent, FiringsByToken
 from feature_manifold.store.shards import Shard
 from feature_manifold.store.statistics import STATISTICS_DTYPE
+from feature_manifold.store.token_table import TokenTable
 
 
 def by_latent_of(dense: Array) -> FiringsByLatent:
@@ -130,4 +131,58 @@ def edges_of(values: Array, k: int) -> Array:
         for other, value in best:
             if value > 0:
                 out[one, other] = out[other, one] = max(value, out[one, other])
+    return out
+
+
+def context_of(token: int, table: TokenTable, context_size: int) -> tuple[int, int]:
+    """Return the rows [start, stop) round a token, in its window, without a put-in BOS."""
+    window = next(
+        w for w in range(table.n_windows) if table.windows[w] <= token < table.windows[w + 1]
+    )
+    shown = [
+        row
+        for row in range(table.windows[window], table.windows[window + 1])
+        if abs(row - token) <= context_size
+        and not (row == table.windows[window] and table.position[row] == -1)
+    ]
+    return shown[0], shown[-1] + 1
+
+
+def examples_of(
+    firings: FiringsByLatent,
+    latent: int,
+    table: TokenTable,
+    *,
+    top_k: int,
+    context_size: int,
+    percents: dict[str, tuple[int, int]],
+) -> list[tuple[str, int, int]]:
+    """Return (group, start, stop) in order of display, of all firings that a group may show."""
+    tokens, activations = firings.latent(latent)
+    value = {int(t): float(a) for t, a in zip(tokens, activations, strict=True)}
+    ranked = sorted(value, key=lambda token: (-value[token], token))
+    out = []
+    for group in ("top", *percents):
+        picks = ranked[:top_k]
+        if group != "top":
+            low, high = percents[group]
+            first, last = len(ranked) * low // 100, len(ranked) * high // 100
+            picks = [ranked[rank] for rank in range(first, last) if rank >= top_k]
+            limit = value[picks[0]] if picks else 0
+            picks = [
+                token
+                for token in picks
+                if max(value.get(row, 0) for row in range(*context_of(token, table, context_size)))
+                <= limit
+            ]
+        merged: list[list[int]] = []
+        for token in sorted(picks):
+            start, stop = context_of(token, table, context_size)
+            if merged and start < merged[-1][1]:
+                merged[-1][1] = max(stop, merged[-1][1])
+            else:
+                merged.append([start, stop])
+        strongest = [max(value.get(row, 0) for row in range(*span)) for span in merged]
+        order = sorted(range(len(merged)), key=lambda i: (-strongest[i], merged[i][0]))
+        out += [(group, merged[i][0], merged[i][1]) for i in order]
     return out

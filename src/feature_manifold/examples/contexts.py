@@ -96,7 +96,13 @@ def strongest_within(
     """
     if len(start) == 0:
         return activations[:0]
-    edges = np.stack([np.searchsorted(tokens, start), np.searchsorted(tokens, stop)], axis=1)
+    edges = np.stack([firings_before(tokens, start), firings_before(tokens, stop)], axis=1)
     # A last entry below every activation, since reduceat takes no edge at the very end.
     padded = np.append(activations, activations.dtype.type(0))
     return np.maximum.reduceat(padded, edges.ravel())[::2]
+
+
+def firings_before(tokens: Array, rows: Array) -> Int64Array:
+    """Return how many of the rising ``tokens`` lie before each row, int64 (n_rows,)."""
+    # Asked in their own type: searchsorted would otherwise convert all the tokens, every time.
+    return np.searchsorted(tokens, rows.astype(tokens.dtype)).astype(np.int64)

@@ -152,7 +152,7 @@ def _sampled(
     start, stop = contexts_of(tokens[drawn], choice.bounds, context_size=choice.context_size)
     limit = activations[order[ranks[0]]]
     calm = strongest_within(tokens, activations, start, stop) <= limit
-    return drawn[calm][: choice.percentile_examples]
+    return np.asarray(drawn[calm][: choice.percentile_examples])
 
 
 def _frequent_ids(ids: Array) -> Int64Array:

@@ -8,6 +8,7 @@ import numpy as np
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError, InputError
+from feature_manifold.examples.contexts import firings_before
 from feature_manifold.store.examples import GROUPS, ExampleSet
 from feature_manifold.store.firings import FiringsByLatent
 from feature_manifold.store.token_table import TokenTable
@@ -166,24 +167,26 @@ def _examples(source: PageSource, latent: int) -> dict[str, tuple[Example, ...]]
     tokens, activations = source.by_latent.latent(latent)
     shown = source.examples
     groups: dict[str, list[Example]] = {group: [] for group in GROUPS}
-    for at in range(int(shown.indptr[latent]), int(shown.indptr[latent + 1])):
-        start, stop = int(shown.start[at]), int(shown.stop[at])
-        first, last = np.searchsorted(tokens, [start, stop])
+    span = slice(int(shown.indptr[latent]), int(shown.indptr[latent + 1]))
+    starts, stops = shown.start[span], shown.stop[span]
+    firsts, lasts = firings_before(tokens, starts), firings_before(tokens, stops)
+    rows = zip(starts, stops, firsts, lasts, shown.group[span], strict=True)
+    for start, stop, first, last, group in (map(int, row) for row in rows):
         row = np.zeros(stop - start, dtype=np.float64)
         row[tokens[first:last].astype(np.int64) - start] = activations[first:last]
         ids = source.tokens.token_id[start:stop].tolist()
         texts = tuple(token_text(source.vocabulary, token_id) for token_id in ids)
-        groups[GROUPS[int(shown.group[at])]].append(Example(texts, tuple(row.tolist())))
+        groups[GROUPS[group]].append(Example(texts, tuple(row.tolist())))
     return {group: tuple(found) for group, found in groups.items()}
 
 
 def token_text(vocabulary: Sequence[str], token_id: int) -> str:
-    """Return the text of a token id, always valid Unicode.
+    """Return the text of a token id.
 
     Parameters
     ----------
     vocabulary
-        Text of every token id. Half a surrogate pair, which UTF-8 cannot say, is replaced.
+        Text of every token id.
     token_id
         -1 for unknown, which reads as UNKNOWN_TOKEN.
 
@@ -199,5 +202,4 @@ def token_text(vocabulary: Sequence[str], token_id: int) -> str:
             f"Token id {token_id:,} is not in the vocabulary of {len(vocabulary):,} entries: "
             "vocabulary.json is of another tokenizer. Make the corpus again."
         )
-    text = vocabulary[token_id]
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    return vocabulary[token_id]

@@ -24,7 +24,7 @@ def strongest_first(activations: Array) -> Int64Array:
     numpy.ndarray
         int64 (n,), positions in ``activations``.
     """
-    # Bits of positive floats rise with their value; a stable sort of 16-bit numbers is a radix sort.
+    # Bits of positive floats rise with their value, and 16-bit numbers are radix-sorted.
     bits = activations.view(f"u{activations.dtype.itemsize}")
     return np.argsort(np.iinfo(bits.dtype).max - bits, kind="stable")
 
