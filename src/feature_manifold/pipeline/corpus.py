@@ -2,8 +2,6 @@
 
 from dataclasses import asdict
 
-from dataclasses import asdict
-
 from feature_manifold.core.config import ExperimentConfig, resolve_path
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.fingerprint import fingerprint
