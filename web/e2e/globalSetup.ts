@@ -1,0 +1,34 @@
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { writeExport } from "./fixture";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+export const STATIC = join(HERE, ".static");
+
+/** Lay out the folders that a plain file server offers: the built app beside different data. */
+export default function globalSetup(): void {
+  rmSync(STATIC, { recursive: true, force: true });
+  for (const site of ["spec", "many", "empty", "broken", "large"]) {
+    cpSync(join(HERE, "..", "dist"), join(STATIC, site), { recursive: true });
+  }
+  writeExport(join(STATIC, "spec/data"), { nLatents: 5000, nPages: 60 });
+  writeExport(join(STATIC, "many/data/visualizer_data/toy_layer0_5k_medium"), {
+    nLatents: 5000,
+    nPages: 12,
+  });
+  writeExport(join(STATIC, "many/data/experiments/older_layer1_1k_small/visualizer"), {
+    nLatents: 1000,
+    nPages: 12,
+    older: true,
+  });
+  writeExport(join(STATIC, "broken/data"), { nLatents: 50, nPages: 5 });
+  writeFileSync(join(STATIC, "broken/data/latents/00000.json"), '{"latent_id": 0, "examples": ');
+  writeFileSync(join(STATIC, "broken/data/positions.json"), '{"positions": [[0, null]]}');
+  writeFileSync(
+    join(STATIC, "broken/data/latents/00001.json"),
+    JSON.stringify({ latent_id: 1, examples: { top: [{ max_activation: 1, tokens: ["a"] }] } }),
+  );
+  mkdirSync(join(STATIC, "large/data"), { recursive: true });
+  writeExport(join(STATIC, "large/data"), { nLatents: 262_144, nPages: 3 });
+}

@@ -1,0 +1,4 @@
+import { start } from "./App";
+import { BrowserPage } from "./pages/BrowserPage";
+
+start("browser", BrowserPage);

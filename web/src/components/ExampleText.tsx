@@ -1,0 +1,63 @@
+import { Fragment, useMemo, useState } from "react";
+import type { Example } from "../data/model";
+import { formatCount } from "../format/numbers";
+import { gapsBefore } from "../text/alignTokens";
+import { windowAround } from "./exampleWindow";
+import { VisibleText } from "./VisibleText";
+
+interface Props {
+  example: Example;
+  /** The latent's largest activation: a full highlight. */
+  max: number;
+}
+
+/** The tokens of one example, each firing token shaded by its activation. */
+export function ExampleText({ example, max }: Props) {
+  const [whole, setWhole] = useState(false);
+  const { tokens, activations, context } = example;
+  const gaps = useMemo(() => gapsBefore(context, tokens), [context, tokens]);
+  const { start, stop, peak } = windowAround(activations, whole);
+  const cut = tokens.length - (stop - start);
+  return (
+    <p className="example-text">
+      {start > 0 && <span className="cut">… </span>}
+      {tokens.slice(start, stop).map((token, k) => {
+        const i = start + k;
+        return (
+          <Fragment key={i}>
+            {gaps[i]}
+            <Token text={token} activation={activations[i]} max={max} isPeak={i === peak} />
+          </Fragment>
+        );
+      })}
+      {stop < tokens.length && <span className="cut"> …</span>}
+      {(cut > 0 || whole) && (
+        <button type="button" className="link-button" onClick={() => setWhole(!whole)}>
+          {whole ? "show less" : `show all ${formatCount(tokens.length)} tokens`}
+        </button>
+      )}
+    </p>
+  );
+}
+
+interface TokenProps {
+  text: string;
+  activation: number;
+  max: number;
+  isPeak: boolean;
+}
+
+function Token({ text, activation, max, isPeak }: TokenProps) {
+  if (activation <= 0) return <VisibleText text={text} />;
+  const share = max > 0 ? Math.min(1, activation / max) : 0;
+  return (
+    <span
+      className={isPeak ? "fires peak" : "fires"}
+      style={{ "--a": share.toFixed(3) }}
+      data-activation={activation}
+      data-token={text}
+    >
+      {text === "" ? <span className="mark">empty</span> : <VisibleText text={text} />}
+    </span>
+  );
+}

@@ -1,0 +1,75 @@
+import { useState } from "react";
+import type { EdgeKind, Experiment, LatentTable } from "../data/model";
+import { formatActivation } from "../format/numbers";
+import { useNeighbours } from "../state/queries";
+import { LatentLink } from "./LatentLink";
+import { Failure, Loading } from "./Notice";
+import { Segmented } from "./Segmented";
+import { LatentLabel } from "./VisibleText";
+
+const NAMES: Readonly<Record<EdgeKind, string>> = {
+  cosine: "Cosine",
+  jaccard: "Jaccard",
+  coactivation: "Co-firing",
+  exported: "Exported",
+};
+
+const MEANINGS: Readonly<Record<EdgeKind, string>> = {
+  cosine: "Cosine between decoder directions",
+  jaccard: "Shared tokens over all tokens on which either fires",
+  coactivation: "Tokens on which both fire",
+  exported: "The edges of this export",
+};
+
+interface Props {
+  experiment: Experiment;
+  table: LatentTable;
+  id: number;
+}
+
+export function NeighbourList({ experiment, table, id }: Props) {
+  const [chosen, setChosen] = useState<EdgeKind | null>(null);
+  const kinds = experiment.edges;
+  const kind = chosen && kinds.includes(chosen) ? chosen : (kinds[0] ?? null);
+  const query = useNeighbours(experiment, id, kind);
+  if (kind === null) return null;
+  const list = query.data?.neighbours ?? [];
+  const strongest = list[0]?.weight ?? 1;
+  return (
+    <section className="facts-block" aria-label="Neighbours">
+      <div className="block-head">
+        <h3>Neighbours</h3>
+        {kinds.length > 1 && (
+          <Segmented
+            name="Kind of neighbours"
+            choices={kinds.map((value) => ({ value, label: NAMES[value] }))}
+            value={kind}
+            onChange={setChosen}
+          />
+        )}
+      </div>
+      <p className="readout">{query.data?.measure ?? MEANINGS[kind]}</p>
+      {query.isPending && <Loading what="neighbours" />}
+      {query.isError && (
+        <Failure what="The neighbours" error={query.error} onRetry={() => query.refetch()} />
+      )}
+      {query.isSuccess && list.length === 0 && <p className="quiet">No edges at this latent.</p>}
+      <ol className="neighbours">
+        {list.map((neighbour) => (
+          <li key={neighbour.id}>
+            <LatentLink id={neighbour.id}>
+              <span className="id">{neighbour.id}</span>
+              <LatentLabel label={table.labels[neighbour.id] ?? null} />
+              <span
+                className="meter"
+                style={{ "--share": Math.max(0, neighbour.weight / strongest) }}
+                aria-hidden="true"
+              />
+              <span className="weight">{formatActivation(neighbour.weight)}</span>
+            </LatentLink>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

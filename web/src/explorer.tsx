@@ -1,0 +1,4 @@
+import { start } from "./App";
+import { ExplorerPage } from "./pages/ExplorerPage";
+
+start("explorer", ExplorerPage);

@@ -1,0 +1,40 @@
+import { VisibleText } from "../components/VisibleText";
+import type { LatentTable } from "../data/model";
+import { formatCount } from "../format/numbers";
+import { changeView } from "../state/useViewState";
+import type { Paint } from "./paint";
+
+interface Props {
+  table: LatentTable;
+  paint: Paint;
+  hits: ReadonlySet<number>;
+  zoom: number;
+  query: string;
+}
+
+/** What the map shows, in numbers. */
+export function MapStatus({ table, paint, hits, zoom, query }: Props) {
+  const silent = table.totalFirings.reduce((sum, count) => sum + (count > 0 ? 0 : 1), 0);
+  return (
+    <div className="map-status" role="status">
+      {query.trim() !== "" && (
+        <span className="hits">
+          {formatCount(hits.size)} {hits.size === 1 ? "hit" : "hits"} for “
+          <VisibleText text={query} />”
+          <button
+            type="button"
+            className="link-button"
+            onClick={() => changeView({ query: "" }, "replace")}
+          >
+            clear
+          </button>
+        </span>
+      )}
+      <span>
+        {formatCount(paint.order.length)} of {formatCount(table.nLatents)} latents shown,{" "}
+        {formatCount(silent)} never fire
+      </span>
+      <span className="zoom">{zoom < 10 ? zoom.toFixed(1) : zoom.toFixed(0)}×</span>
+    </div>
+  );
+}

@@ -1,0 +1,73 @@
+import type { Camera } from "../state/viewState";
+import type { Bounds } from "./grid";
+
+/** The map's window on the screen and the extent of its points. y grows upwards on the map. */
+export interface Frame {
+  readonly width: number;
+  readonly height: number;
+  readonly bounds: Bounds;
+}
+
+const MARGIN = 0.92;
+export const MIN_ZOOM = 0.5;
+export const MAX_ZOOM = 2000;
+
+/** Screen pixels per map unit. */
+export function scaleOf(camera: Camera, frame: Frame): number {
+  const { minX, maxX, minY, maxY } = frame.bounds;
+  const fit = Math.min(frame.width / (maxX - minX || 1), frame.height / (maxY - minY || 1));
+  return fit * MARGIN * camera.zoom;
+}
+
+export function wholeMap(bounds: Bounds): Camera {
+  const { minX, maxX, minY, maxY } = bounds;
+  return { x: (minX + maxX) / 2, y: (minY + maxY) / 2, zoom: 1 };
+}
+
+export function toScreen(camera: Camera, frame: Frame, x: number, y: number): [number, number] {
+  const scale = scaleOf(camera, frame);
+  return [frame.width / 2 + (x - camera.x) * scale, frame.height / 2 - (y - camera.y) * scale];
+}
+
+export function toMap(camera: Camera, frame: Frame, px: number, py: number): [number, number] {
+  const scale = scaleOf(camera, frame);
+  return [camera.x + (px - frame.width / 2) / scale, camera.y - (py - frame.height / 2) / scale];
+}
+
+/** Magnify by `factor`, keeping the map point under (px, py) where it is. */
+export function zoomAt(
+  camera: Camera,
+  frame: Frame,
+  px: number,
+  py: number,
+  factor: number,
+): Camera {
+  const zoom = Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, camera.zoom * factor));
+  const [x, y] = toMap(camera, frame, px, py);
+  const ratio = camera.zoom / zoom;
+  return { x: x + (camera.x - x) * ratio, y: y + (camera.y - y) * ratio, zoom };
+}
+
+/** Move the picture by (dx, dy) pixels; the centre stays within the points' extent. */
+export function panBy(camera: Camera, frame: Frame, dx: number, dy: number): Camera {
+  const scale = scaleOf(camera, frame);
+  const { minX, maxX, minY, maxY } = frame.bounds;
+  return {
+    x: Math.min(maxX, Math.max(minX, camera.x - dx / scale)),
+    y: Math.min(maxY, Math.max(minY, camera.y + dy / scale)),
+    zoom: camera.zoom,
+  };
+}
+
+/** Pixels across a point: smaller the more there are, growing slowly with the zoom. */
+export function pointSize(n: number, zoom: number): number {
+  const base = 190 / Math.sqrt(Math.max(n, 1));
+  return Math.min(14, Math.max(1.3, Math.min(5, Math.max(base, 1.8))) * zoom ** 0.3);
+}
+
+/** Whether two cameras show the same to the eye: within a pixel and a percent. */
+export function sameView(a: Camera, b: Camera, frame: Frame): boolean {
+  const pixel = 1 / scaleOf(a, frame);
+  const zoom = Math.abs(a.zoom / b.zoom - 1);
+  return Math.abs(a.x - b.x) < pixel && Math.abs(a.y - b.y) < pixel && zoom < 0.01;
+}
