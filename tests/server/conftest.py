@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,5 +45,6 @@ def web_app(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def client(data_root: Path, web_app: Path) -> TestClient:
-    return make_client(ServerSettings(data_root, static_folder=web_app))
+def client(data_root: Path, web_app: Path) -> Iterator[TestClient]:
+    with make_client(ServerSettings(data_root, static_folder=web_app)) as client:
+        yield client

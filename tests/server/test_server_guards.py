@@ -23,7 +23,6 @@ def on_lan(web_app: Path, **options: object) -> TestClient:
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
     "host",
     [
@@ -39,12 +38,11 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
         "",
     ],
 )
-def test_a_foreign_host_is_refused_on_every_route(
-    client: TestClient, route: str, host: str
-) -> None:
-    answer = client.get(route, headers={"Host": host})
-    assert answer.status_code == 400
-    assert answer.json()["error"]["type"] == "ForeignHost"
+def test_a_foreign_host_is_refused_on_every_route(client: TestClient, host: str) -> None:
+    for route in ROUTES:
+        answer = client.get(route, headers={"Host": host})
+        assert answer.status_code == 400
+        assert answer.json()["error"]["type"] == "ForeignHost"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +85,6 @@ def test_beyond_loopback_addresses_are_answered_on_the_own_port(
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -101,11 +98,12 @@ def test_beyond_loopback_addresses_are_answered_on_the_own_port(
     ],
 )
 def test_pages_of_other_origins_are_refused_on_every_route(
-    client: TestClient, route: str, headers: dict[str, str]
+    client: TestClient, headers: dict[str, str]
 ) -> None:
-    answer = client.get(route, headers=headers)
-    assert answer.status_code == 403
-    assert answer.json()["error"]["type"] == "ForeignOrigin"
+    for route in ROUTES:
+        answer = client.get(route, headers=headers)
+        assert answer.status_code == 403
+        assert answer.json()["error"]["type"] == "ForeignOrigin"
 
 
 @pytest.mark.parametrize(

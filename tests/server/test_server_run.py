@@ -52,6 +52,32 @@ def test_the_announced_address_answers_and_ctrl_c_ends_cleanly(
         assert (process.returncode, errors) == (0, "")
 
 
+def ask_raw(announced: str, request_line: str) -> str:
+    """Send a request line that no client library would, and return the status line."""
+    port = int(announced.rstrip("/").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        head = f"{request_line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode("latin-1"))
+        return connection.makefile("rb").readline().decode()
+
+
+def test_raw_requests_reach_no_other_file(data_root: Path, web_app: Path) -> None:
+    lines = [
+        "GET /../secret.txt",
+        "GET /assets/../../secret.txt",
+        "GET /%2e%2e/secret.txt",
+        "GET /..%2f..%2f..%2f..%2fetc/passwd",
+        "GET //etc/passwd",
+        "GET /%00",
+        "GET /.secret",
+        "GET http://evil.example/../secret.txt",
+    ]
+    with serving(data_root, web_app) as (_, announced):
+        for line in lines:
+            assert ask_raw(announced, line).split()[1] == "404", line
+        assert ask_raw(announced, "GET /umap.html").split()[1] == "200"
+
+
 def test_a_taken_port_is_one_clear_error(tmp_path: Path) -> None:
     announced: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -110,23 +110,25 @@ def edges(
             f"limit: at most {MAX_JSON_EDGES:,} edges as JSON. Send the header "
             f"Accept: application/octet-stream for up to {MAX_EDGES:,} in the binary body."
         )
-    matrix = library.edges(opened, kind)
-    if latent is None:
-        found = strongest_edges(matrix, threshold=threshold, limit=limit)
-    else:
-        found = edges_of(matrix, latent, threshold=threshold, limit=limit)
-    if is_binary:
-        return binary_answer(request, opened.digest, found.columns)
-    return json_answer(
-        request,
-        opened.digest,
-        lambda: {
+
+    def found() -> EdgeColumns:
+        matrix = library.edges(opened, kind)
+        if latent is None:
+            return strongest_edges(matrix, threshold=threshold, limit=limit)
+        return edges_of(matrix, latent, threshold=threshold, limit=limit)
+
+    def body() -> dict[str, Any]:
+        columns = found()
+        return {
             "experiment_id": opened.experiment.id,
             "type": kind,
-            "n_edges": found.n_edges,
-            "edges": found.records(),
-        },
-    )
+            "n_edges": columns.n_edges,
+            "edges": columns.records(),
+        }
+
+    if is_binary:
+        return binary_answer(request, opened.digest, lambda: found().columns())
+    return json_answer(request, opened.digest, body)
 
 
 @dataclass(frozen=True)

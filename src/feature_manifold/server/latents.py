@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError
-from feature_manifold.examples.pages import latent_page
+from feature_manifold.examples.pages import UNKNOWN_TOKEN, latent_page
 from feature_manifold.server.bodies import finite, json_answer
 from feature_manifold.server.faults import AnswerTooLongError, fault_examples
 from feature_manifold.server.library import ChosenExperiment
@@ -42,13 +42,14 @@ def _columns(experiment: Experiment) -> dict[str, Any]:
         "experiment_id": experiment.id,
         "n_latents": n_latents,
         "num_tokens": experiment.by_latent.n_tokens,
-        "labels": _labels(statistics["label_token_id"], experiment.vocabulary),
+        "labels": _labels(statistics, experiment.vocabulary),
         "total_firings": np.ascontiguousarray(statistics["count"]),
         "max_activation": finite("latents/statistics.npy", np.ascontiguousarray(statistics["max"])),
     }
 
 
-def _labels(token_ids: Array, vocabulary: list[str]) -> list[str | None]:
+def _labels(statistics: Array, vocabulary: list[str]) -> list[str | None]:
+    token_ids = np.array(statistics["label_token_id"])
     greatest = int(token_ids.max(initial=-1))
     if greatest >= len(vocabulary):
         raise CorruptArtifactError(
@@ -56,8 +57,10 @@ def _labels(token_ids: Array, vocabulary: list[str]) -> list[str | None]:
             "corpus/vocabulary.json. Make the index again with: "
             "fmi run CONFIG.yaml --only index --force"
         )
-    # The last entry is what an id of -1 picks: a latent that never fires has no label.
-    texts = np.array([*vocabulary, None], dtype=object)
+    # The last two entries are what -2 and -1 pick: an unknown token, and no firing at all.
+    texts = np.array([*vocabulary, UNKNOWN_TOKEN, None], dtype=object)
+    token_ids[token_ids < 0] = -2
+    token_ids[statistics["count"] == 0] = -1
     labels: list[str | None] = texts[token_ids].tolist()
     return labels
 
