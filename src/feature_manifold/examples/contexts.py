@@ -96,10 +96,11 @@ def strongest_within(
     """
     if len(start) == 0:
         return activations[:0]
-    edges = np.stack([firings_before(tokens, start), firings_before(tokens, stop)], axis=1)
-    # A last entry below every activation, since reduceat takes no edge at the very end.
-    padded = np.append(activations, activations.dtype.type(0))
-    return np.maximum.reduceat(padded, edges.ravel())[::2]
+    first = firings_before(tokens, start)
+    lengths = firings_before(tokens, stop) - first
+    offsets = np.cumsum(lengths) - lengths
+    within = np.arange(lengths.sum()) + np.repeat(first - offsets, lengths)
+    return np.maximum.reduceat(activations[within], offsets)
 
 
 def firings_before(tokens: Array, rows: Array) -> Int64Array:

@@ -8,7 +8,7 @@ GROUP_PERCENTS = {"high": (10, 25), "medium": (40, 60), "low": (75, 90)}
 """Ranks of each sampled group, in percent of a latent's firings counted from the strongest: the
 75th to 90th percentile of activation is high, the 40th to 60th medium, the 10th to 25th low."""
 
-TRIES_PER_PICK = 32
+TRIES_PER_PICK = 16
 
 
 def strongest_first(activations: Array) -> Int64Array:
