@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.random import Generator
 from tests.server.planted import EXPERIMENT_ID, finish, offsets
 
 from feature_manifold.store import firings as names
@@ -34,42 +35,65 @@ def write_large(
     for folder in (paths.corpus, paths.latents, paths.graph, paths.examples):
         folder.mkdir(parents=True)
     n_tokens = n_firings // 10 // WINDOW * WINDOW
+    _write_corpus(paths.corpus, rng, n_tokens, n_vocabulary)
+    _write_index(paths.latents, rng, n_tokens, n_latents, n_firings, n_vocabulary)
+    _write_graph(paths.graph, rng, n_latents, edges_per_latent)
+    _write_examples(paths.examples, rng, n_tokens, n_latents, n_vocabulary)
+    for folder in (paths.corpus, paths.latents, paths.graph, paths.examples):
+        finish(folder)
+    save_npy(paths.decoder, np.zeros((n_latents, 1), dtype=np.float32))
+    save_metadata(paths.root, {"model_name": "org/toy", "n_latents": n_latents, "d_model": 1})
+
+
+def _write_corpus(folder: Path, rng: Generator, n_tokens: int, n_vocabulary: int) -> None:
     rows = np.arange(n_tokens)
     token_id = rng.integers(0, n_vocabulary, n_tokens)
     windows = np.arange(0, n_tokens + 1, WINDOW)
     documents = np.zeros((len(windows) - 1, 2), dtype=np.int64)
     table = TokenTable(token_id, rows // WINDOW, rows % WINDOW - 1, windows, documents)
-    save_token_table(paths.corpus, table)
-    save_vocabulary(paths.corpus, [f" word{number}" for number in range(n_vocabulary)])
-    finish(paths.corpus)
+    save_token_table(folder, table)
+    save_vocabulary(folder, [f" word{number}" for number in range(n_vocabulary)])
 
+
+def _write_index(
+    folder: Path,
+    rng: Generator,
+    n_tokens: int,
+    n_latents: int,
+    n_firings: int,
+    n_vocabulary: int,
+) -> None:
     latents = np.sort(rng.integers(0, n_latents, n_firings))
-    indptr = offsets(latents, n_latents)
     tokens = rng.integers(0, n_tokens, n_firings).astype(np.uint32)
-    order = np.lexsort((tokens, latents))
+    tokens = tokens[np.lexsort((tokens, latents))]
     by_token = np.argsort(tokens, kind="stable")
     activations = rng.uniform(1, 9, n_firings).astype(np.float16)
-    save_npy(paths.latents / names.INDPTR, indptr)
-    save_npy(paths.latents / names.TOKENS, tokens[order])
-    save_npy(paths.latents / names.ACTIVATIONS, activations)
-    save_npy(paths.latents / names.TOKEN_INDPTR, offsets(tokens, n_tokens))
-    save_npy(paths.latents / names.TOKEN_LATENTS, latents[by_token].astype(np.uint32))
-    save_npy(paths.latents / names.TOKEN_ACTIVATIONS, activations[by_token])
+    indptr = offsets(latents, n_latents)
     statistics = np.zeros(n_latents, dtype=STATISTICS_DTYPE)
     statistics["count"] = np.diff(indptr)
     statistics["max"] = 9
     statistics["label_token_id"] = rng.integers(0, n_vocabulary, n_latents)
-    save_npy(paths.latents / names.STATISTICS, statistics)
-    finish(paths.latents)
+    save_npy(folder / names.INDPTR, indptr)
+    save_npy(folder / names.TOKENS, tokens)
+    save_npy(folder / names.ACTIVATIONS, activations)
+    save_npy(folder / names.TOKEN_INDPTR, offsets(tokens, n_tokens))
+    save_npy(folder / names.TOKEN_LATENTS, latents[by_token].astype(np.uint32))
+    save_npy(folder / names.TOKEN_ACTIVATIONS, activations[by_token])
+    save_npy(folder / names.STATISTICS, statistics)
 
+
+def _write_graph(folder: Path, rng: Generator, n_latents: int, edges_per_latent: int) -> None:
     for name in POSITIONS.values():
-        save_npy(paths.graph / name, rng.random((n_latents, 2), dtype=np.float32))
+        save_npy(folder / name, rng.random((n_latents, 2), dtype=np.float32))
     pairs = rng.integers(0, n_latents, (2, n_latents * edges_per_latent // 2))
     weights = rng.random(pairs.shape[1], dtype=np.float32)
     half = sp.csr_matrix((weights, tuple(pairs)), (n_latents, n_latents))
-    save_edges(paths.graph / EDGES["cosine"], sp.csr_matrix(half + half.T))
-    finish(paths.graph)
+    save_edges(folder / EDGES["cosine"], sp.csr_matrix(half + half.T))
 
+
+def _write_examples(
+    folder: Path, rng: Generator, n_tokens: int, n_latents: int, n_vocabulary: int
+) -> None:
     n_examples = n_latents * EXAMPLES_PER_LATENT
     start = rng.integers(0, n_tokens - CONTEXT, n_examples)
     examples = ExampleSet(
@@ -83,7 +107,4 @@ def write_large(
         token_ids=rng.integers(0, n_vocabulary, n_latents * TOKENS_PER_LATENT),
         token_counts=np.ones(n_latents * TOKENS_PER_LATENT),
     )
-    save_examples(paths.examples, examples)
-    finish(paths.examples)
-    save_npy(paths.decoder, np.zeros((n_latents, 1), dtype=np.float32))
-    save_metadata(paths.root, {"model_name": "org/toy", "n_latents": n_latents, "d_model": 1})
+    save_examples(folder, examples)

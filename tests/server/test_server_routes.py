@@ -20,7 +20,7 @@ from tests.server.planted import (
     write_experiment,
 )
 
-from feature_manifold.examples.pages import latent_page
+from feature_manifold.examples.pages import UNKNOWN_TOKEN, latent_page
 from feature_manifold.server import ServerSettings, graph
 from feature_manifold.server.binary import decode_arrays
 from feature_manifold.server.schemas import EdgeList, LatentColumns, LatentPageBody, Positions
@@ -132,6 +132,26 @@ def test_latents_come_as_columns_with_hostile_labels_as_data(
     assert body.labels[DEAD] is None
     assert body.max_activation[DEAD] == 0
     assert body.max_activation[ALWAYS] == 9.5
+
+
+def test_a_label_of_another_vocabulary_is_an_error(client: TestClient, data_root: Path) -> None:
+    paths = DataRoot(data_root).experiment(EXPERIMENT_ID)
+    (paths.corpus / "vocabulary.json").write_text('["only one"]')
+    answer = client.get("/api/latents")
+    assert answer.status_code == 409
+    assert "vocabulary.json" in answer.json()["error"]["message"]
+
+
+def test_a_latent_that_fires_on_unknown_tokens_is_not_called_silent(
+    client: TestClient, data_root: Path
+) -> None:
+    path = DataRoot(data_root).experiment(EXPERIMENT_ID).latents / "statistics.npy"
+    rows = np.load(path)
+    rows["label_token_id"][[0, DEAD]] = -1
+    np.save(path, rows)
+    labels = client.get("/api/latents").json()["labels"]
+    assert (labels[0], labels[DEAD]) == (UNKNOWN_TOKEN, None)
+    assert client.get("/api/latent/0").json()["label"] == UNKNOWN_TOKEN
 
 
 def test_positions_are_the_same_as_json_and_as_binary(client: TestClient, planted: Planted) -> None:
