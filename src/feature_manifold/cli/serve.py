@@ -25,18 +25,31 @@ def serve_command(
     token: Annotated[
         str | None, typer.Option(help="Access token; made up when listening beyond loopback.")
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Further NAME or NAME:PORT under which browsers call; repeatable."),
+    ] = None,
 ) -> None:
     """Serve the API and the web app, on loopback unless told otherwise."""
-    serve(data, host=host, port=port, token=token)
+    serve(data, host=host, port=port, token=token, allowed_hosts=tuple(allowed_host or ()))
 
 
-def serve(data: Path | None, *, host: str, port: int, token: str | None = None) -> None:
+def serve(
+    data: Path | None,
+    *,
+    host: str,
+    port: int,
+    token: str | None = None,
+    allowed_hosts: tuple[str, ...] = (),
+) -> None:
     """Serve until interrupted, and print the address."""
     # Imported here: it pulls in FastAPI, which no other command needs.
     from feature_manifold.server import ServerSettings, run_server
 
     root = data_root(data).path
-    settings = ServerSettings(data_root=root, host=host, port=port, token=token)
+    settings = ServerSettings(
+        data_root=root, host=host, port=port, token=token, allowed_hosts=allowed_hosts
+    )
     run_server(settings, announce=lambda address: typer.echo(f"Open {address}  (Ctrl-C stops)"))
 
 
