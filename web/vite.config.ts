@@ -17,7 +17,6 @@ export default defineConfig({
   },
   server: { proxy: { "/api": process.env.FMI_API ?? "http://127.0.0.1:8000" } },
   test: {
-    environment: "jsdom",
     include: ["src/**/*.test.{ts,tsx}"],
   },
 });

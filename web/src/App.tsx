@@ -4,6 +4,7 @@ import { createRoot } from "react-dom/client";
 import { Header, type PageName } from "./components/Header";
 import { Boundary, Empty, Failure, Loading } from "./components/Notice";
 import { ShortcutSheet } from "./components/ShortcutSheet";
+import { DataError } from "./data/guards";
 import type { Experiment, LatentTable } from "./data/model";
 import { openSource } from "./data/openSource";
 import { createQueryClient, SourceContext, useExperiments, useLatents } from "./state/queries";
@@ -110,6 +111,7 @@ interface OpenedProps extends AppProps {
 
 function Opened({ name, page: Page, experiment, experiments, onHelp }: OpenedProps) {
   const table = useLatents(experiment);
+  const problem = experiment.problem ? new DataError(experiment.id, experiment.problem) : null;
   return (
     <div className="app">
       <Header
@@ -126,7 +128,11 @@ function Opened({ name, page: Page, experiment, experiments, onHelp }: OpenedPro
       ) : (
         <main className="page-notice">
           {table.isError ? (
-            <Failure what={experiment.id} error={table.error} onRetry={() => table.refetch()} />
+            <Failure
+              what={experiment.id}
+              error={problem ?? table.error}
+              onRetry={() => table.refetch()}
+            />
           ) : (
             <Loading what={`the latents of ${experiment.id}`} />
           )}

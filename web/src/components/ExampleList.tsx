@@ -41,7 +41,7 @@ export function ExampleList({ page, view }: Props) {
   }
   const shown = chosen === "all" ? groups : [chosen];
   return (
-    <section className="examples" aria-label="Max-activating examples">
+    <section className="examples part-examples" aria-label="Max-activating examples">
       <div className="examples-head">
         <h2>Examples</h2>
         {groups.length > 1 && (

@@ -25,8 +25,14 @@ export function ExampleText({ example, max }: Props) {
         const i = start + k;
         return (
           <Fragment key={i}>
-            {gaps[i]}
-            <Token text={token} activation={activations[i]} max={max} isPeak={i === peak} />
+            {k > 0 && gaps[i]}
+            <Token
+              // The space before the first word would only make the left edge ragged.
+              text={k === 0 && activations[i] <= 0 ? token.replace(/^ (?=\S)/, "") : token}
+              activation={activations[i]}
+              max={max}
+              isPeak={i === peak}
+            />
           </Fragment>
         );
       })}

@@ -25,7 +25,7 @@ const AXIS_TEXTS = [
 export function Histogram({ histogram, stats, scale }: Props) {
   const [ref, width] = useWidth<HTMLDivElement>();
   return (
-    <section className="facts-block" aria-label="Histogram of activations">
+    <section className="facts-block part-activations" aria-label="Histogram of activations">
       <div className="block-head">
         <h3>Activations</h3>
         <Segmented
@@ -110,7 +110,7 @@ function Bars({ histogram, stats, scale, width }: Props & { width: number }) {
       <p className="readout" aria-live="off">
         {bar
           ? `${formatActivation(bar.from)} to ${formatActivation(bar.to)}: ${formatCount(bar.count)} firings`
-          : "Firings by activation; the dashed line is the median."}
+          : "Firings by activation; dashed: median"}
       </p>
     </>
   );

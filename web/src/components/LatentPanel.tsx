@@ -1,4 +1,5 @@
-import type { Experiment, LatentTable } from "../data/model";
+import { useState } from "react";
+import type { Experiment, LatentPage, LatentTable } from "../data/model";
 import { useLatentPage } from "../state/queries";
 import type { ViewState } from "../state/viewState";
 import { ExampleList } from "./ExampleList";
@@ -6,6 +7,7 @@ import { Histogram } from "./Histogram";
 import { LatentNav } from "./LatentNav";
 import { NeighbourList } from "./NeighbourList";
 import { Boundary, Empty, Failure, Loading } from "./Notice";
+import { Segmented } from "./Segmented";
 import { Statistics } from "./Statistics";
 
 interface Props {
@@ -15,8 +17,20 @@ interface Props {
   view: ViewState;
 }
 
-/** Everything about one latent; the browser's page and the explorer's right side. */
+type Part = "examples" | "activations" | "neighbours";
+
+const PARTS: readonly { value: Part; label: string }[] = [
+  { value: "examples", label: "Examples" },
+  { value: "activations", label: "Activations" },
+  { value: "neighbours", label: "Neighbours" },
+];
+
+/**
+ * Everything about one latent; the browser's page and the explorer's right side. Where it is wide,
+ * all parts show side by side; where it is narrow, the style sheet shows one part at a time.
+ */
 export function LatentPanel({ experiment, table, id, view }: Props) {
+  const [part, setPart] = useState<Part>("examples");
   const exists = id < table.nLatents;
   const query = useLatentPage(experiment, exists ? id : null);
   return (
@@ -33,10 +47,13 @@ export function LatentPanel({ experiment, table, id, view }: Props) {
       )}
       {query.data && (
         <Boundary key={id} what={`Latent ${id}`}>
-          <div className="latent-body">
+          <div className="latent-body" data-part={part}>
+            <div className="latent-parts">
+              <Segmented name="Part of the panel" choices={PARTS} value={part} onChange={setPart} />
+            </div>
             <aside className="facts">
               <Statistics page={query.data} table={table} />
-              {query.data.histogram && (
+              {!isSilent(query.data, table) && query.data.histogram && (
                 <Histogram
                   histogram={query.data.histogram}
                   stats={query.data.stats}
@@ -45,7 +62,7 @@ export function LatentPanel({ experiment, table, id, view }: Props) {
               )}
               <NeighbourList experiment={experiment} table={table} id={id} />
             </aside>
-            {isSilent(query.data.totalFirings, table.totalFirings[id]) ? (
+            {isSilent(query.data, table) ? (
               <Empty title="This latent never fires">
                 No token of this corpus activates it, so there are no examples. Its decoder
                 direction still has a place on the map.
@@ -60,6 +77,6 @@ export function LatentPanel({ experiment, table, id, view }: Props) {
   );
 }
 
-function isSilent(onPage: number | null, inTable: number): boolean {
-  return (onPage ?? inTable) === 0;
+function isSilent(page: LatentPage, table: LatentTable): boolean {
+  return (page.totalFirings ?? table.totalFirings[page.id]) === 0;
 }

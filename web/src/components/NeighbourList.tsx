@@ -36,7 +36,7 @@ export function NeighbourList({ experiment, table, id }: Props) {
   const list = query.data?.neighbours ?? [];
   const strongest = list[0]?.weight ?? 1;
   return (
-    <section className="facts-block" aria-label="Neighbours">
+    <section className="facts-block part-neighbours" aria-label="Neighbours">
       <div className="block-head">
         <h3>Neighbours</h3>
         {kinds.length > 1 && (

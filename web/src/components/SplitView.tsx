@@ -38,7 +38,7 @@ export function SplitView({ left, right }: Props) {
     store(String(clampWidth(width + step)));
   };
   return (
-    <div className="split" style={{ "--panel": open ? `${width}px` : "0px" }}>
+    <div className="split" style={{ "--panel-width": open ? `${width}px` : "0px" }}>
       <div className="split-left">
         {left}
         <button

@@ -9,9 +9,10 @@ interface Props {
 export function Statistics({ page, table }: Props) {
   const firings = page.totalFirings ?? table.totalFirings[page.id] ?? 0;
   const share = table.nTokens ? firings / table.nTokens : null;
-  const { stats } = page;
+  // A latent that never fires has no activations; some sources write zeros for them.
+  const stats = firings > 0 ? page.stats : null;
   return (
-    <section className="facts-block" aria-label="Statistics">
+    <section className="facts-block statistics-block" aria-label="Statistics">
       <dl className="statistics">
         <div>
           <dt>Firings</dt>
@@ -29,7 +30,7 @@ export function Statistics({ page, table }: Props) {
               <dt>Maximum</dt>
               <dd>{formatActivation(stats.max)}</dd>
             </div>
-            <div>
+            <div className="more-facts">
               <dt>Mean</dt>
               <dd>{formatActivation(stats.mean)}</dd>
             </div>
@@ -37,7 +38,7 @@ export function Statistics({ page, table }: Props) {
               <dt>Median</dt>
               <dd>{formatActivation(stats.p50)}</dd>
             </div>
-            <div title="The middle 80 % of the firings">
+            <div className="more-facts" title="The middle 80 % of the firings">
               <dt>10 – 90 %</dt>
               <dd>
                 {formatActivation(stats.p10)} – {formatActivation(stats.p90)}

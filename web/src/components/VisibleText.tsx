@@ -11,8 +11,12 @@ interface Props {
 export function VisibleText({ text, edges = false }: Props) {
   const pieces = visiblePieces(text, { edges }).map((piece, i) =>
     piece.kind === "mark" ? (
-      // biome-ignore lint/suspicious/noArrayIndexKey: pieces of one text never move.
-      <span key={i} className="mark" title={piece.title ?? undefined}>
+      <span
+        // biome-ignore lint/suspicious/noArrayIndexKey: pieces of one text never move.
+        key={i}
+        className={piece.text === "␣" ? "mark space" : "mark"}
+        title={piece.title ?? undefined}
+      >
         {piece.text}
       </span>
     ) : (

@@ -99,6 +99,7 @@ export function parseExperiment(file: string, place: string, json: unknown): Exp
     nFirings: count("n_firings"),
     layouts: known<Layout>(row.layouts, LAYOUTS),
     edges: known<EdgeKind>(row.edges, EDGE_KINDS),
+    problem: text("problem"),
   };
 }
 

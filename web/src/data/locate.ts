@@ -15,9 +15,8 @@ interface Place {
   readonly listed: Experiment | null;
 }
 
-const NEAR = ["./data/", "./"];
-/** The server may have been started one folder up from the data. */
-const UP = ["../", "../data/"];
+/** Beside the page first; then one folder up, where the data lie beside visualizer/. */
+const BASES: readonly (readonly string[])[] = [["./data/"], ["./"], ["../", "../data/"]];
 
 /**
  * Find every exported experiment that a plain file server offers around this page.
@@ -26,8 +25,11 @@ const UP = ["../", "../data/"];
  */
 export async function locate(only: string | null, signal?: AbortSignal): Promise<readonly Found[]> {
   if (only !== null) return locateIn([checkFolder(only)], signal);
-  const near = await locateIn(NEAR, signal);
-  return near.length > 0 ? near : locateIn(UP, signal);
+  for (const bases of BASES) {
+    const found = await locateIn(bases, signal);
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
 /** A folder below this page's own origin; anything else could show a stranger's data here. */
@@ -169,5 +171,6 @@ function blank(id: string): Experiment {
     nFirings: null,
     layouts: [],
     edges: [],
+    problem: null,
   };
 }

@@ -18,6 +18,8 @@ export interface Experiment {
   readonly nFirings: number | null;
   readonly layouts: readonly Layout[];
   readonly edges: readonly EdgeKind[];
+  /** What keeps the experiment from being read, in the server's words. */
+  readonly problem: string | null;
 }
 
 /** Columns over all latents; index = latent id. */

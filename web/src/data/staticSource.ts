@@ -37,15 +37,7 @@ export class StaticSource implements DataSource {
   }
 
   async experiments(): Promise<readonly Experiment[]> {
-    const found = await this.locateOnce();
-    if (found.length === 0) {
-      throw new MissingError(
-        "data/index.json",
-        "No exported experiment was found beside this page.",
-        "Write one with scripts/extract_top_activations.py --output-dir visualizer/data, or start the server with fmi serve.",
-      );
-    }
-    return found.map((item) => item.experiment);
+    return (await this.locateOnce()).map((item) => item.experiment);
   }
 
   async latents(experiment: string): Promise<LatentTable> {
@@ -128,7 +120,7 @@ export class StaticSource implements DataSource {
   }
 
   private locateOnce(): Promise<readonly Found[]> {
-    this.found ??= forgetFailure(locate(this.only), () => {
+    this.found ??= forgetFailure(locateSome(this.only), () => {
       this.found = null;
     });
     return this.found;
@@ -142,6 +134,16 @@ export class StaticSource implements DataSource {
     this.shared.set(file, started);
     return started;
   }
+}
+
+async function locateSome(only: string | null): Promise<readonly Found[]> {
+  const found = await locate(only);
+  if (found.length > 0) return found;
+  throw new MissingError(
+    only ?? "data/index.json",
+    "No exported experiment was found beside this page.",
+    "Write one with scripts/extract_top_activations.py --output-dir visualizer/data, or start the server with fmi serve.",
+  );
 }
 
 /** A failed load is forgotten, so that "try again" tries again. */

@@ -61,8 +61,8 @@ export function panBy(camera: Camera, frame: Frame, dx: number, dy: number): Cam
 
 /** Pixels across a point: smaller the more there are, growing slowly with the zoom. */
 export function pointSize(n: number, zoom: number): number {
-  const base = 190 / Math.sqrt(Math.max(n, 1));
-  return Math.min(14, Math.max(1.3, Math.min(5, Math.max(base, 1.8))) * zoom ** 0.3);
+  const base = Math.min(6, Math.max(1.6, 300 / Math.sqrt(Math.max(n, 1))));
+  return Math.min(16, base * zoom ** 0.3);
 }
 
 /** Whether two cameras show the same to the eye: within a pixel and a percent. */

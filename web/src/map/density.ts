@@ -2,7 +2,7 @@ import type { Bounds } from "./grid";
 
 export const DENSITY_SIDE = 256;
 
-/** How many drawn points lie around each of 256 x 256 places, smoothed, 0 to 255 (log scale). */
+/** How many drawn points lie around each of 256 x 256 places, smoothed, 0 to 255 (square root). */
 export function densityField(xy: Float32Array, order: Uint32Array, bounds: Bounds): Uint8Array {
   const side = DENSITY_SIDE;
   let field = new Float32Array(side * side);
@@ -18,14 +18,13 @@ export function densityField(xy: Float32Array, order: Uint32Array, bounds: Bound
   for (let pass = 0; pass < 3; pass += 1) field = blur(blur(field, side, 1), side, side);
   let max = 0;
   for (const value of field) if (value > max) max = value;
-  const top = Math.log1p((max || 1) * 40);
-  return Uint8Array.from(field, (value) => Math.round((255 * Math.log1p(value * 40)) / top));
+  return Uint8Array.from(field, (value) => Math.round(255 * Math.sqrt(value / (max || 1))));
 }
 
-/** Box blur of radius 3 along one direction (step 1 = rows, step = side: columns). */
+/** Box blur of radius 2 along one direction (step 1 = rows, step = side: columns). */
 function blur(field: Float32Array, side: number, step: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(field.length);
-  const radius = 3;
+  const radius = 2;
   const across = step === 1 ? side : 1;
   for (let line = 0; line < side; line += 1) {
     const start = line * across;

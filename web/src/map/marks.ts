@@ -13,7 +13,7 @@ export function selectionMarks(
   const hitMarks = Array.from(hits, (latent) => ({
     latent,
     colour: HIT[theme],
-    diameter: 11,
+    diameter: 10,
     filled: true,
   }));
   if (selected === null) return { marks: hitMarks, lines: [] };

@@ -8,8 +8,13 @@ export interface PlacedLabel {
   readonly y: number;
 }
 
-const CELL_WIDTH = 104;
-const CELL_HEIGHT = 44;
+/** A character's width and a line's height in pixels, for boxes that must not overlap. */
+const CHARACTER = 6.8;
+const LINE = 17;
+const MAX_CHARACTERS = 18;
+/** How far apart labels are kept, so that they name regions and not points. */
+const GAP_X = 14;
+const GAP_Y = 14;
 const MAX_LABELS = 48;
 const MAX_LOOKED_AT = 30_000;
 const EDGE = 40;
@@ -24,7 +29,7 @@ export function labelOrder(table: LatentTable): Uint32Array {
   return Uint32Array.from(ids.slice(0, 200_000));
 }
 
-/** At most one label per screen cell and per text: its most frequent latent names a region. */
+/** Labels whose boxes do not overlap, each text once: frequent latents name their region first. */
 export function placeLabels(
   order: Uint32Array,
   table: LatentTable,
@@ -34,8 +39,7 @@ export function placeLabels(
   frame: Frame,
 ): readonly PlacedLabel[] {
   const scale = scaleOf(camera, frame);
-  const columns = Math.ceil(frame.width / CELL_WIDTH);
-  const taken = new Set<number>();
+  const boxes: Box[] = [];
   const texts = new Set<string>();
   const placed: PlacedLabel[] = [];
   let lookedAt = 0;
@@ -45,22 +49,23 @@ export function placeLabels(
     if (x < EDGE || y < EDGE || x > frame.width - EDGE || y > frame.height - EDGE) continue;
     lookedAt += 1;
     if (lookedAt > MAX_LOOKED_AT || placed.length >= MAX_LABELS) break;
-    const text = table.labels[id] ?? "";
-    const cell = Math.floor(y / CELL_HEIGHT) * columns + Math.floor(x / CELL_WIDTH);
-    if (hidden?.[id] || texts.has(text) || nearTaken(taken, cell, columns)) continue;
-    taken.add(cell);
+    const text = table.labels[id]?.trim() ?? "";
+    if (hidden?.[id] || texts.has(text)) continue;
+    const box = { x, y, half: (Math.min(text.length, MAX_CHARACTERS) * CHARACTER) / 2 };
+    if (boxes.some((other) => overlap(box, other))) continue;
+    boxes.push(box);
     texts.add(text);
     placed.push({ id, x, y });
   }
   return placed;
 }
 
-/** The cell or its left or right neighbour has a label already: texts are wider than high. */
-function nearTaken(taken: ReadonlySet<number>, cell: number, columns: number): boolean {
-  const column = cell % columns;
-  return (
-    taken.has(cell) ||
-    (column > 0 && taken.has(cell - 1)) ||
-    (column < columns - 1 && taken.has(cell + 1))
-  );
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly half: number;
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return Math.abs(a.y - b.y) < LINE + GAP_Y && Math.abs(a.x - b.x) < a.half + b.half + GAP_X;
 }

@@ -87,7 +87,7 @@ export class MapScene {
       new BufferGeometry(),
       make(shaders.LINE_VERTEX, shaders.LINE_FRAGMENT, {
         tint: { value: new Vector3() },
-        opacity: { value: 0.55 },
+        opacity: { value: 0.4 },
       }),
     );
     this.rings = new Points(
@@ -161,7 +161,7 @@ export class MapScene {
     uniforms.size.value = pointSize(n, camera.zoom) * this.ratio.value;
     // Zoomed out, points overlap: translucent ones add up to the density.
     uniforms.opacity.value = Math.min(1, (n > 20_000 ? 0.62 : 0.9) * camera.zoom ** 0.25);
-    this.density.material.uniforms.opacity.value = 0.3 / Math.max(1, camera.zoom ** 0.8);
+    this.density.material.uniforms.opacity.value = 0.26 / Math.max(1, camera.zoom ** 0.8);
     this.density.visible = camera.zoom < 12;
     this.renderer.render(this.scene, this.eye);
   }

@@ -14,9 +14,7 @@ export interface TextPiece {
 const NAMES: ReadonlyMap<number, readonly [mark: string, name: string]> = new Map([
   [0x09, ["⇥", "tab"]],
   [0x0a, ["⏎", "line feed"]],
-  [0x0b, ["VT", "vertical tab"]],
-  [0x0c, ["FF", "form feed"]],
-  [0x0d, ["␍", "carriage return"]],
+  [0x7f, ["DEL", "delete"]],
   [0x85, ["NEL", "next line"]],
   [0xa0, ["NBSP", "no-break space"]],
   [0xad, ["SHY", "soft hyphen"]],
@@ -41,6 +39,12 @@ const NAMES: ReadonlyMap<number, readonly [mark: string, name: string]> = new Ma
   [0x2069, ["PDI", "pop directional isolate"]],
   [0xfeff, ["BOM", "byte order mark"]],
 ]);
+
+// Abbreviations, because many systems have no font with the pictures U+2400 to U+241F.
+const C0_NAMES =
+  "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(
+    " ",
+  );
 
 // Joiners inside emoji and Indic or Persian words are part of one drawn character.
 const JOINERS = new Set([0x200c, 0x200d]);
@@ -100,9 +104,7 @@ function markOf(character: string, all: readonly string[], i: number): TextPiece
   const hex = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
   const named = NAMES.get(code);
   if (named) return { text: named[0], kind: "mark", title: `${named[1]}, ${hex}` };
-  // Control pictures U+2400.. name the C0 controls and DEL.
-  if (code < 0x20) return { text: String.fromCodePoint(0x2400 + code), kind: "mark", title: hex };
-  if (code === 0x7f) return { text: "␡", kind: "mark", title: `delete, ${hex}` };
+  if (code < 0x20) return { text: C0_NAMES[code], kind: "mark", title: `control, ${hex}` };
   return { text: hex, kind: "mark", title: hex };
 }
 
