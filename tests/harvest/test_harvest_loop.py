@@ -137,7 +137,7 @@ def test_shard_size_changes_no_firing(
     assert (one == dense_firings(reference, n_tokens=n_tokens, n_latents=256)).all()
 
 
-class _Interrupted(Exception):  # noqa: N818
+class _Interrupted(Exception):
     pass
 
 
@@ -164,9 +164,7 @@ def test_a_run_that_failed_half_way_resumes_to_the_same_bytes(
     gemma_text: TinyHub, corpus: Path, reference: Path, tmp_path: Path, n_workers: int
 ) -> None:
     with pytest.raises(_Interrupted):
-        harvest(
-            gemma_text, corpus, tmp_path, progress=_FailingProgress(2700), n_workers=n_workers
-        )
+        harvest(gemma_text, corpus, tmp_path, progress=_FailingProgress(2700), n_workers=n_workers)
     done = shard_folders(tmp_path)
     assert 0 < len(done) < 4
     kept = {folder: folder.stat().st_ino for folder in done}

@@ -8,7 +8,7 @@ import typer
 
 from feature_manifold.cli.options import with_config_options
 from feature_manifold.cli.run import DryRunOption, execute, read_config
-from feature_manifold.cli.shell import call_typer, run_shell
+from feature_manifold.cli.shell import run_shell
 from feature_manifold.core.config import make_config
 from feature_manifold.core.progress import console_progress
 from feature_manifold.pipeline.pipeline import HARVESTING
@@ -153,9 +153,9 @@ def sanity_check_sae(
     overrides: dict[str, Any],
 ) -> None:
     """Measure an SAE's variance explained and L0 on a corpus."""
-    from feature_manifold.harvest.sanity import sae_sanity
+    from feature_manifold.pipeline.sanity import measure_sae
 
-    result = sae_sanity(
+    result = measure_sae(
         read_config(config, overrides),
         n_tokens=overrides.get("num_tokens", 10_000),
         progress=console_progress(),
@@ -185,4 +185,4 @@ def run_script(command: Callable[..., None]) -> None:
     """Run one of these functions as a script."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(command)
-    run_shell(call_typer(app))
+    run_shell(app)

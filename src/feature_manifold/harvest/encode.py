@@ -17,9 +17,10 @@ from feature_manifold.core.kernels import kernel
 Int32Array = npt.NDArray[np.int32]
 Uint32Array = npt.NDArray[np.uint32]
 
-ROWS_ALIGNED = 64
-"""Rows of a block are filled up to a multiple of this with zeros: matrix products with a handful
-of columns take other code paths, whose last bits differ."""
+ALIGNED = 64
+"""Tokens of a block are filled up to a multiple of this with zeros, and no chunk of latents is
+smaller: products with a handful of rows or columns take other code paths in the BLAS, whose last
+bits differ."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def encode_block(
         (d_model, n_latents), (n_latents,), (n_latents,) float32 on the same device; thresholds at
         least 0, so that the comparison does the work of the ReLU too.
     latent_chunk
-        Latents at a time. Memory is latent_chunk x n x 4 bytes.
+        Latents at a time, about. Memory is latent_chunk x n x 4 bytes.
 
     Yields
     ------
@@ -71,12 +72,11 @@ def encode_block(
         One per chunk, latents rising from block to block.
     """
     n_rows = residual.shape[0]
-    n_filled = -(-n_rows // ROWS_ALIGNED) * ROWS_ALIGNED
+    n_filled = -(-n_rows // ALIGNED) * ALIGNED
     if n_filled != n_rows:
         residual = torch.nn.functional.pad(residual, (0, 0, 0, n_filled - n_rows))
     columns = residual.T
-    for start in range(0, w_enc.shape[1], latent_chunk):
-        stop = min(start + latent_chunk, w_enc.shape[1])
+    for start, stop in latent_chunks(w_enc.shape[1], latent_chunk):
         product = w_enc[:, start:stop].T @ columns
         if product.device.type == "cpu":
             latent, row, value = _collect(
@@ -97,31 +97,52 @@ def encode_block(
             )
 
 
+def latent_chunks(n_latents: int, latent_chunk: int) -> Iterator[tuple[int, int]]:
+    """Cut the latents into ranges of ``latent_chunk``, none of them small.
+
+    At least 64 latents a chunk; a shorter rest is added to the last one.
+    """
+    size = max(latent_chunk, ALIGNED)
+    n_chunks = max((n_latents + size - ALIGNED) // size, 1)
+    for number in range(n_chunks):
+        yield number * size, n_latents if number == n_chunks - 1 else (number + 1) * size
+
+
 @kernel()
 def _collect(
     product: Float32Array, bias: Float32Array, threshold: Float32Array, n_rows: int
 ) -> tuple[Int32Array, Int32Array, Float32Array]:
-    """Find the values above threshold; one pass to count, one to fill. Threads may share it."""
-    n_latents = product.shape[0]
-    n_firings = 0
+    """Find the values above threshold in (latents, columns), of which ``n_rows`` columns count.
+
+    Two loops without branches, which compile to vector instructions, and one that looks at eight
+    columns at a time: few of them hold a firing. Columns must be a multiple of eight.
+    """
+    n_latents, n_columns = product.shape
+    ends = np.zeros(n_latents + 1, np.int64)
     for latent in range(n_latents):
+        count = np.int32(0)
         for row in range(n_rows):
-            if product[latent, row] + bias[latent] > threshold[latent]:
-                n_firings += 1
-    latents = np.empty(n_firings, np.int32)
-    rows = np.empty(n_firings, np.int32)
-    values = np.empty(n_firings, np.float32)
-    at = 0
+            count += np.int32(product[latent, row] + bias[latent] > threshold[latent])
+        ends[latent + 1] = ends[latent] + count
+    latents = np.empty(ends[-1], np.int32)
+    rows = np.empty(ends[-1], np.int32)
+    values = np.empty(ends[-1], np.float32)
+    fires = np.zeros(n_columns, np.uint8)
+    eights = fires.view(np.uint64)
     for latent in range(n_latents):
-        if at == n_firings:
-            break
+        at = ends[latent]
+        if at == ends[latent + 1]:
+            continue
+        latents[at : ends[latent + 1]] = latent
         for row in range(n_rows):
-            value = product[latent, row] + bias[latent]
-            if value > threshold[latent]:
-                latents[at] = latent
-                rows[at] = row
-                values[at] = value
-                at += 1
+            fires[row] = product[latent, row] + bias[latent] > threshold[latent]
+        for eight in range(len(eights)):
+            if eights[eight]:
+                for row in range(8 * eight, 8 * eight + 8):
+                    if fires[row]:
+                        rows[at] = row
+                        values[at] = product[latent, row] + bias[latent]
+                        at += 1
     return latents, rows, values
 
 

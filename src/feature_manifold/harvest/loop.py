@@ -14,12 +14,11 @@ import numpy as np
 import torch
 
 from feature_manifold.core.config import ExperimentConfig
-from feature_manifold.core.errors import SaeError
 from feature_manifold.core.progress import Progress
 from feature_manifold.harvest.batches import cut_ranges, padded_rows
 from feature_manifold.harvest.device import choose_device
-from feature_manifold.harvest.model import ResidualModel, model_facts
-from feature_manifold.harvest.sae_source import load_sae
+from feature_manifold.harvest.model import ResidualModel
+from feature_manifold.harvest.sae_source import load_fitting_sae, load_sae
 from feature_manifold.harvest.shard import ShardHarvester
 from feature_manifold.store.atomic import STAGING_SUFFIX, commit_file, sync_file
 from feature_manifold.store.npy import NpyWriter
@@ -127,13 +126,7 @@ def run_harvest(
         Before anything is written, except for values that are not finite.
     """
     device = choose_device(config.device)
-    facts = model_facts(config.model)
-    sae = load_sae(config, device)
-    if sae.d_model != facts.d_model:
-        raise SaeError(
-            f"The SAE reads vectors of width {sae.d_model} and '{config.model}' has "
-            f"{facts.d_model}: they do not belong together."
-        )
+    sae, facts = load_fitting_sae(config, device)
     inputs = {**inputs, "model": facts.revision, "sae": sae.provenance.sha256}
     ranges = cut_ranges(table.windows, rows=config.shard_tokens, first=0, last=table.n_windows)
     raw_folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from feature_manifold.core.arrays import Float32Array
 from feature_manifold.core.errors import SaeError
-from feature_manifold.harvest.encode import FiringBlock, encode_block
+from feature_manifold.harvest.encode import FiringBlock, encode_block, latent_chunks
 
 logger = logging.getLogger(__name__)
 
@@ -134,11 +134,11 @@ class ThresholdSae:
         """Return a W_dec + b_dec, (n, d_model), summed over chunks of latents."""
         x = self._input(residual)
         out = self._b_dec.repeat(len(x), 1)
-        for start in range(0, self.n_latents, latent_chunk):
-            part = slice(start, min(start + latent_chunk, self.n_latents))
+        for start, stop in latent_chunks(self.n_latents, latent_chunk):
+            part = slice(start, stop)
             hidden = x @ self._w_enc[:, part] + self._b_enc[part]
             acts = torch.where(hidden > self._threshold[part], hidden, 0)
-            rows = torch.from_numpy(self.decoder_rows(part.start, part.stop))
+            rows = torch.from_numpy(self.decoder_rows(start, stop))
             out += acts @ rows.to(self._device)
         return out
 

@@ -17,6 +17,7 @@ from feature_manifold.harvest.gemma_scope import (
     release_of_model,
     sae_id_of,
 )
+from feature_manifold.harvest.model import ModelFacts, model_facts
 from feature_manifold.harvest.sae import (
     SAELENS_FILE,
     SCOPE_FILE,
@@ -65,6 +66,26 @@ def load_sae(config: ExperimentConfig, device: torch.device) -> Sae:
     scope = find_scope_sae(release, sae_id)
     _check_names(config, sae_id)
     return _load_scope(scope, layer=config.layer, device=device)
+
+
+def load_fitting_sae(config: ExperimentConfig, device: torch.device) -> tuple[Sae, ModelFacts]:
+    """Load the SAE of a config and check that it is as wide as the model.
+
+    Raises
+    ------
+    SaeError
+        If the SAE cannot be loaded or does not fit.
+    ModelError
+        If the model is unknown or out of reach.
+    """
+    facts = model_facts(config.model)
+    sae = load_sae(config, device)
+    if sae.d_model != facts.d_model:
+        raise SaeError(
+            f"The SAE reads vectors of width {sae.d_model} and '{config.model}' has "
+            f"{facts.d_model}: they do not belong together."
+        )
+    return sae, facts
 
 
 def _load_folder(value: str, *, layer: int, device: torch.device) -> Sae:

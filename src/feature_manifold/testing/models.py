@@ -62,12 +62,14 @@ def gpt2_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     return wrapped
 
 
-def gemma3(*, n_layers: int, vocab_size: int, multimodal: bool, seed: int) -> PreTrainedModel:
+def gemma3(
+    *, n_layers: int, vocab_size: int, multimodal: bool, seed: int, d_model: int = D_MODEL
+) -> PreTrainedModel:
     """Make a random Gemma 3: text-only (as 270m and 1b) or multimodal (as 4b, 12b and 27b)."""
     text: dict[str, Any] = {
         "vocab_size": vocab_size,
-        "hidden_size": D_MODEL,
-        "intermediate_size": 2 * D_MODEL,
+        "hidden_size": d_model,
+        "intermediate_size": 2 * d_model,
         "num_hidden_layers": n_layers,
         "num_attention_heads": 2,
         "num_key_value_heads": 1,

@@ -29,8 +29,14 @@ class TinySae:
     threshold: torch.Tensor
 
 
-def calibrated_sae(residual: torch.Tensor, *, n_latents: int, seed: int) -> TinySae:
-    """Draw an SAE whose latents fire on 0.2 % to 10 % of the given residual vectors.
+def calibrated_sae(
+    residual: torch.Tensor,
+    *,
+    n_latents: int,
+    seed: int,
+    rates: tuple[float, float] = (0.002, 0.1),
+) -> TinySae:
+    """Draw an SAE whose latents fire on a given part of the given residual vectors.
 
     Parameters
     ----------
@@ -40,11 +46,14 @@ def calibrated_sae(residual: torch.Tensor, *, n_latents: int, seed: int) -> Tiny
         Width. Latents 0 to 3 stay silent, latent 4 always fires.
     seed
         Same seed and residual, same SAE.
+    rates
+        Least and greatest part of the vectors on which a latent fires, log-uniform between.
     """
     draw = torch.Generator().manual_seed(seed)
     w_enc = torch.randn(residual.shape[1], n_latents, generator=draw)
     w_enc /= w_enc.norm(dim=0)
-    rate = 10 ** (-2.7 + 1.7 * torch.rand(n_latents, generator=draw))
+    low, high = rates
+    rate = low * (high / low) ** torch.rand(n_latents, generator=draw)
     threshold = THRESHOLD * (0.5 + torch.rand(n_latents, generator=draw))
     projected = (residual @ w_enc).sort(dim=0).values
     rank = ((1 - rate) * (residual.shape[0] - 1)).long()
