@@ -22,7 +22,7 @@ def test_the_specifications_keys_are_accepted_with_hyphens(tmp_path: Path) -> No
     config = load_config(path)
     assert (config.model, config.layer, config.sae_width) == ("x/y", 3, "16k")
     assert (config.num_tokens, config.top_k) == (7, 5)
-    assert set([*SPEC_KEYS.split(), "top-k", "context-size"]) <= set(config_keys())
+    assert {*SPEC_KEYS.split(), "top-k", "context-size"} <= set(config_keys())
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:

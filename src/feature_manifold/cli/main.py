@@ -4,7 +4,7 @@ import typer
 
 from feature_manifold import __version__
 from feature_manifold.cli import demo, experiments, run, serve
-from feature_manifold.cli.shell import call_typer, run_shell
+from feature_manifold.cli.shell import run_shell
 
 app = typer.Typer(
     name="fmi",
@@ -39,4 +39,4 @@ experiments.register(app)
 
 def main() -> None:
     """Run ``fmi``."""
-    run_shell(call_typer(app))
+    run_shell(app)

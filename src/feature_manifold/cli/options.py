@@ -49,7 +49,7 @@ def with_config_options(
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
         wrapper.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in keyword}
-        del wrapper.__wrapped__  # type: ignore[attr-defined]
+        del wrapper.__wrapped__
         return wrapper
 
     return decorate
@@ -66,7 +66,7 @@ def _parameter(name: str) -> inspect.Parameter:
         help=field.description,
         show_default="none" if default is None else str(default),
     )
-    annotation = Annotated[plain | None, option]
+    annotation: Any = Annotated[plain | None, option]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )

@@ -12,7 +12,7 @@ from feature_manifold.store.manifest import read_manifest
 from feature_manifold.store.shards import open_shard, shard_folders
 from feature_manifold.store.spec_layout import write_json
 from feature_manifold.store.token_table import (
-    load_metadata,
+    INSERTED,
     load_metadata,
     load_vocabulary,
     open_token_table,
@@ -37,13 +37,15 @@ def _run(context: StageContext) -> StageResult:
         tokens,
         raw,
         special_ids=load_metadata(context.paths.corpus)["special_ids"],
-        special_ids=load_metadata(context.paths.corpus)["special_ids"],
+        config_part=context.stage_config("harvest"),
         inputs=dict(context.inputs),
         progress=context.progress,
     )
     write_decoder(config, context.paths.decoder, progress=context.progress)
     write_labels(context)
-    metadata = {**asdict(facts), **_identity(config)}
+    n_tokens = int((tokens.position != INSERTED).sum())
+    identity = _identity(config, n_tokens=n_tokens, n_shards=facts.n_shards)
+    metadata = {**asdict(facts), **identity}
     save_metadata(raw, metadata)
     save_metadata(context.paths.root, metadata)
     outside = (f"../{DECODER}", f"../{METADATA}")
@@ -60,13 +62,17 @@ def write_labels(context: StageContext) -> None:
     write_json(context.folder / LATENT_LABELS, payload)
 
 
-def _identity(config: ExperimentConfig) -> dict[str, object]:
-    """Return what names the experiment, for ``metadata.json``."""
+def _identity(config: ExperimentConfig, *, n_tokens: int, n_shards: int) -> dict[str, object]:
+    """Return what names the experiment, under the specification's keys."""
     return {
         "experiment_id": config.experiment_id,
+        "model_name": config.model,
+        "layer": config.layer,
         "sae_width": config.sae_width,
         "sae_l0": config.sae_l0,
         "corpus": config.corpus,
+        "num_tokens": n_tokens,
+        "num_shards": n_shards,
     }
 
 

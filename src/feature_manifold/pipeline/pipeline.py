@@ -7,7 +7,7 @@ from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.progress import Progress
 from feature_manifold.pipeline.corpus import CORPUS
 from feature_manifold.pipeline.examples import EXAMPLES
-from feature_manifold.pipeline.export import EXPORT
+from feature_manifold.pipeline.export import EXPORT, write_experiment_list
 from feature_manifold.pipeline.graph import GRAPH
 from feature_manifold.pipeline.harvest import HARVEST
 from feature_manifold.pipeline.index import INDEX
@@ -66,7 +66,9 @@ def run_experiment(
     FmiError
         Whatever stops a stage; finished stages stay, and the next call goes on from there.
     """
-    return run_stages(STAGES, config, experiment_paths(config), selection, progress=progress)
+    reports = run_stages(STAGES, config, experiment_paths(config), selection, progress=progress)
+    write_experiment_list(data_root(config.data_root))
+    return reports
 
 
 def verify_experiment(paths: ExperimentPaths, *, progress: Progress) -> list[StageState]:
