@@ -52,11 +52,10 @@ def extract_examples(
     """Pick contexts of every latent; count its activations and the token ids it fires on.
 
     The top group are the strongest firings. A sampled group (``picks.GROUP_PERCENTS``) draws
-    firings by rank of activation, outside the top group, of which no stronger one than the
-    group's strongest lies in the same context: what is shown as low is low. Where firings stand
-    dense it may therefore be smaller, or empty. Contexts of one group that share a row are one
-    example. Groups come in the order of ``store.examples.GROUPS``, the examples of a group by
-    falling greatest activation, then by row.
+    firings by rank of activation, outside the top group, with no firing in their context that is
+    too strong for the group: what is shown as low is low, and where firings stand dense the group
+    may be empty. Contexts of one group that share a row are one example. Groups come in the order
+    of ``store.examples.GROUPS``, their examples by falling greatest activation, then by row.
 
     Parameters
     ----------
@@ -80,7 +79,7 @@ def extract_examples(
     Returns
     -------
     ExampleSet
-        Of all latents; a latent that never fires has no examples and a histogram of zeros.
+        A latent that never fires has no examples and a histogram of zeros.
     """
     n_latents = by_latent.n_latents
     draws = percentile_examples if sample_percentiles else 0
