@@ -207,7 +207,7 @@ def returned_keys(path: str, function: str) -> set[str]:
                 for part in ast.walk(node)
                 if isinstance(part, ast.Dict)
                 for key in part.keys
-                if isinstance(key, ast.Constant)
+                if isinstance(key, ast.Constant) and isinstance(key.value, str)
             }
     raise AssertionError(f"{path} has no function {function}")
 

@@ -32,7 +32,7 @@ def error_classes() -> dict[str, type[FmiError]]:
 
 def _load(path: Path, name: str) -> type[FmiError]:
     module = ".".join(path.relative_to(SRC).with_suffix("").parts)
-    found = getattr(importlib.import_module(module), name)
+    found: type[FmiError] = getattr(importlib.import_module(module), name)
     assert issubclass(found, FmiError)
     return found
 
