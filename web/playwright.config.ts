@@ -1,19 +1,29 @@
 import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { defineConfig } from "@playwright/test";
 
 /**
- * Real Chromium, software WebGL. Three sites: the synthetic export, and the demo as `fmi serve`
- * (FMI_E2E_URL) and as static files (FMI_E2E_STATIC_URL), when these are given.
+ * Real Chromium, software WebGL. Three sites: a synthetic export, and the demo as `fmi serve` and as
+ * static files. The demo's data root is FMI_DATA; servers that run already are FMI_E2E_URL and
+ * FMI_E2E_STATIC_URL. Without any of these, only the synthetic export is tested.
  */
 const STATIC_PORT = Number(process.env.FMI_E2E_PORT ?? 8177);
+const SERVER_PORT = STATIC_PORT + 1;
+const HERE = import.meta.dirname;
+const data = process.env.FMI_DATA ? resolve(process.env.FMI_DATA) : null;
+const fmi = process.env.FMI_COMMAND ?? join(HERE, "../.venv/bin/fmi");
 const chromium = process.env.FMI_CHROMIUM ?? "/usr/bin/chromium";
 
-const demo = [
-  { name: "demo-server", url: process.env.FMI_E2E_URL },
-  { name: "demo-static", url: process.env.FMI_E2E_STATIC_URL },
-].filter((site) => site.url);
+const files = `http://127.0.0.1:${STATIC_PORT}/.static/`;
+const startsServer = data !== null && !process.env.FMI_E2E_URL;
+const serverUrl = process.env.FMI_E2E_URL ?? (data ? `http://127.0.0.1:${SERVER_PORT}/` : null);
+const staticUrl = process.env.FMI_E2E_STATIC_URL ?? (data ? `${files}demo/` : null);
 
-const slash = (url: string | undefined) => (url?.endsWith("/") ? url : `${url}/`);
+function demo(name: string, url: string | null) {
+  if (url === null) return [];
+  const baseURL = url.endsWith("/") ? url : `${url}/`;
+  return [{ name, testMatch: "demo/*.spec.ts", use: { baseURL } }];
+}
 
 export default defineConfig({
   testDir: "e2e",
@@ -42,21 +52,25 @@ export default defineConfig({
     },
   },
   projects: [
-    {
-      name: "synthetic",
-      testMatch: "synthetic/*.spec.ts",
-      use: { baseURL: `http://127.0.0.1:${STATIC_PORT}/.static/` },
-    },
-    ...demo.map(({ name, url }) => ({
-      name,
-      testMatch: "demo/*.spec.ts",
-      use: { baseURL: slash(url) },
-    })),
+    { name: "synthetic", testMatch: "synthetic/*.spec.ts", use: { baseURL: files } },
+    ...demo("demo-server", serverUrl),
+    ...demo("demo-static", staticUrl),
   ],
-  webServer: {
-    command: `python3 -m http.server ${STATIC_PORT} --bind 127.0.0.1 --directory e2e`,
-    url: `http://127.0.0.1:${STATIC_PORT}/`,
-    stderr: "ignore",
-    reuseExistingServer: false,
-  },
+  webServer: [
+    {
+      command: `python3 -m http.server ${STATIC_PORT} --bind 127.0.0.1 --directory e2e`,
+      url: `http://127.0.0.1:${STATIC_PORT}/`,
+      stderr: "ignore",
+      reuseExistingServer: false,
+    },
+    ...(startsServer
+      ? [
+          {
+            command: `"${fmi}" serve --data "${data}" --port ${SERVER_PORT}`,
+            url: `http://127.0.0.1:${SERVER_PORT}/api/experiments`,
+            reuseExistingServer: false,
+          },
+        ]
+      : []),
+  ],
 });

@@ -1,5 +1,5 @@
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeExport } from "./fixture";
 
@@ -31,4 +31,15 @@ export default function globalSetup(): void {
   );
   mkdirSync(join(STATIC, "large/data"), { recursive: true });
   writeExport(join(STATIC, "large/data"), { nLatents: 262_144, nPages: 3 });
+  linkDemo();
+}
+
+/** The demo's export beside the app, as `visualizer_data/` under the data root. */
+function linkDemo(): void {
+  if (!process.env.FMI_DATA) return;
+  const exported = resolve(process.env.FMI_DATA, "visualizer_data");
+  if (!existsSync(exported))
+    throw new Error(`${exported} does not exist: run fmi demo --run-only.`);
+  cpSync(join(HERE, "..", "dist"), join(STATIC, "demo"), { recursive: true });
+  symlinkSync(exported, join(STATIC, "demo/data"), "dir");
 }

@@ -27,11 +27,11 @@ export function ExampleText({ example, max }: Props) {
           <Fragment key={i}>
             {k > 0 && gaps[i]}
             <Token
-              // The space before the first word would only make the left edge ragged.
-              text={k === 0 && activations[i] <= 0 ? token.replace(/^ (?=\S)/, "") : token}
+              text={token}
               activation={activations[i]}
               max={max}
               isPeak={i === peak}
+              isFirst={k === 0}
             />
           </Fragment>
         );
@@ -51,19 +51,29 @@ interface TokenProps {
   activation: number;
   max: number;
   isPeak: boolean;
+  isFirst: boolean;
 }
 
-function Token({ text, activation, max, isPeak }: TokenProps) {
-  if (activation <= 0) return <VisibleText text={text} />;
+function Token({ text, activation, max, isPeak, isFirst }: TokenProps) {
+  // The space that leads a word separates it: shaded, it would dangle at the end of a broken line.
+  const [space, word] = /^ (?=\S)/.test(text) ? [" ", text.slice(1)] : ["", text];
+  const gap = isFirst ? "" : space;
+  if (activation <= 0) return <VisibleText text={gap + word} />;
   const share = max > 0 ? Math.min(1, activation / max) : 0;
-  return (
+  const shaded = (
     <span
       className={isPeak ? "fires peak" : "fires"}
       style={{ "--a": share.toFixed(3) }}
       data-activation={activation}
       data-token={text}
     >
-      {text === "" ? <span className="mark">empty</span> : <VisibleText text={text} />}
+      {text === "" ? <span className="mark">empty</span> : <VisibleText text={word} />}
     </span>
+  );
+  return (
+    <>
+      {gap}
+      {shaded}
+    </>
   );
 }

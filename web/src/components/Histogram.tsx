@@ -27,7 +27,7 @@ export function Histogram({ histogram, stats, scale }: Props) {
   return (
     <section className="facts-block part-activations" aria-label="Histogram of activations">
       <div className="block-head">
-        <h3>Activations</h3>
+        <h2>Activations</h2>
         <Segmented
           name="Histogram scale"
           choices={[

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { EdgeKind, Experiment, LatentTable } from "../data/model";
-import { formatActivation } from "../format/numbers";
+import { formatWeight } from "../format/numbers";
 import { useNeighbours } from "../state/queries";
 import { LatentLink } from "./LatentLink";
 import { Failure, Loading } from "./Notice";
@@ -38,7 +38,7 @@ export function NeighbourList({ experiment, table, id }: Props) {
   return (
     <section className="facts-block part-neighbours" aria-label="Neighbours">
       <div className="block-head">
-        <h3>Neighbours</h3>
+        <h2>Neighbours</h2>
         {kinds.length > 1 && (
           <Segmented
             name="Kind of neighbours"
@@ -65,7 +65,7 @@ export function NeighbourList({ experiment, table, id }: Props) {
                 style={{ "--share": Math.max(0, neighbour.weight / strongest) }}
                 aria-hidden="true"
               />
-              <span className="weight">{formatActivation(neighbour.weight)}</span>
+              <span className="weight">{formatWeight(neighbour.weight)}</span>
             </LatentLink>
           </li>
         ))}

@@ -20,7 +20,7 @@ describe("an example", () => {
   test("shades firing tokens by their share of the maximum", () => {
     render(<ExampleText example={example(["on", " Monday", " x"], [0, 4, 1])} max={8} />);
     const [strong, weak] = Array.from(document.querySelectorAll<HTMLElement>(".fires"));
-    expect(strong.textContent).toBe(" Monday");
+    expect(strong.textContent).toBe("Monday");
     expect(strong.style.getPropertyValue("--a")).toBe("0.500");
     expect(strong.classList).toContain("peak");
     expect(weak.style.getPropertyValue("--a")).toBe("0.125");

@@ -1,4 +1,14 @@
-import { asArray, asCount, asNumber, asRecord, asString, DataError, optional } from "./guards";
+import type { Schemas } from "../api/answers";
+import {
+  asArray,
+  asBody,
+  asCount,
+  asNumber,
+  asRecord,
+  asString,
+  DataError,
+  optional,
+} from "./guards";
 import {
   EDGE_KINDS,
   type EdgeKind,
@@ -31,12 +41,13 @@ export function checkFinite(file: string, xy: Float32Array): Float32Array {
 
 /** Columns as the API sends them. */
 export function parseLatentColumns(file: string, json: unknown): LatentTable {
-  const body = asRecord(file, "The answer", json);
+  const body = asBody<Schemas["LatentColumns"]>(file, "The answer", json);
   const nLatents = asCount(file, "n_latents", body.n_latents);
   const labels = asArray(file, "labels", body.labels).map((label, i) =>
     optional(label, (v) => asString(file, `labels[${i}]`, v)),
   );
-  const column = (name: string) => numberColumn(file, name, body[name], nLatents);
+  const column = (name: "total_firings" | "max_activation") =>
+    numberColumn(file, name, body[name], nLatents);
   if (labels.length !== nLatents) {
     throw new DataError(file, `labels has ${labels.length} entries for ${nLatents} latents.`);
   }
@@ -85,9 +96,10 @@ export function parseLatentIndex(file: string, json: unknown): LatentTable {
 
 /** One entry of `experiments.json` or of `/api/experiments`. */
 export function parseExperiment(file: string, place: string, json: unknown): Experiment {
-  const row = asRecord(file, place, json);
-  const text = (name: string) => optional(row[name], (v) => String(v));
-  const count = (name: string) => optional(row[name], (v) => asCount(file, `${place}.${name}`, v));
+  const row = asBody<Schemas["ExperimentSummary"]>(file, place, json);
+  type Key = keyof Schemas["ExperimentSummary"];
+  const text = (name: Key) => optional(row[name], (v) => String(v));
+  const count = (name: Key) => optional(row[name], (v) => asCount(file, `${place}.${name}`, v));
   return {
     id: asString(file, `${place}.id`, row.id),
     model: text("model"),

@@ -1,3 +1,5 @@
+import type { Unread } from "../api/answers";
+
 /** Checks on JSON that others wrote. Each throws a `DataError` that names the file and the place. */
 
 export class DataError extends Error {
@@ -41,6 +43,11 @@ export function asRecord(file: string, place: string, value: unknown): JsonRecor
     throw wrong(file, place, "an object", value);
   }
   return value as JsonRecord;
+}
+
+/** The same for a body of the API: its keys are those of the schema. */
+export function asBody<T>(file: string, place: string, value: unknown): Unread<T> {
+  return asRecord(file, place, value) as Unread<T>;
 }
 
 export function asArray(file: string, place: string, value: unknown): readonly unknown[] {

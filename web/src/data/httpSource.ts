@@ -1,8 +1,9 @@
+import { address, type Schemas } from "../api/answers";
 import { readFloat32 } from "./binaryBody";
 import { checkFinite, parseExperiment, parseLatentColumns, parsePositions } from "./columns";
 import { type DataSource, MAX_NEIGHBOURS, strongest } from "./dataSource";
-import { fetchFile, fetchJson, isJson } from "./fetchJson";
-import { asArray, asCount, asNumber, asRecord, asString, DataError, optional } from "./guards";
+import { fetchFile, fetchJson, isJson, parseJson } from "./fetchJson";
+import { asArray, asBody, asCount, asNumber, asString, DataError, optional } from "./guards";
 import { parseLatentPage } from "./latentPage";
 import type {
   EdgeKind,
@@ -10,6 +11,7 @@ import type {
   LatentPage,
   LatentTable,
   Layout,
+  Neighbour,
   Neighbours,
   Positions,
   TokenHit,
@@ -23,32 +25,32 @@ export class HttpSource implements DataSource {
   readonly name = "fmi serve";
   private readonly base: string;
 
-  constructor(base = "./api") {
+  constructor(base = ".") {
     this.base = base;
   }
 
   async experiments(signal?: AbortSignal): Promise<readonly Experiment[]> {
     const file = "/api/experiments";
-    const body = asRecord(
-      file,
-      "The answer",
-      await fetchJson(this.url("experiments"), file, signal),
-    );
+    const json = await fetchJson(address(this.base, file), file, signal);
+    const body = asBody<Schemas["ExperimentList"]>(file, "The answer", json);
     return asArray(file, "experiments", body.experiments).map((row, i) =>
       parseExperiment(file, `experiments[${i}]`, row),
     );
   }
 
   async latents(experiment: string, signal?: AbortSignal): Promise<LatentTable> {
-    const address = this.url("latents", { experiment_id: experiment });
-    return parseLatentColumns("/api/latents", await fetchJson(address, "/api/latents", signal));
+    const file = "/api/latents";
+    const url = address(this.base, file, { experiment_id: experiment });
+    return parseLatentColumns(file, await fetchJson(url, file, signal));
   }
 
   async positions(experiment: string, layout: Layout, signal?: AbortSignal): Promise<Positions> {
-    const file = `/api/graph?layout=${layout}`;
-    const address = this.url("graph", { experiment_id: experiment, layout });
-    const response = await fetchFile(address, file, { signal, accept: BINARY });
-    if (isJson(response)) return { layout, xy: parsePositions(file, await response.json()) };
+    const file = "/api/graph";
+    const url = address(this.base, file, { experiment_id: experiment, layout });
+    const response = await fetchFile(url, file, { signal, accept: BINARY });
+    if (isJson(response)) {
+      return { layout, xy: parsePositions(file, parseJson(await response.text(), file)) };
+    }
     const { values, shape } = readFloat32(file, await response.arrayBuffer(), "positions");
     if (shape.length !== 2 || shape[1] !== 2) {
       throw new DataError(file, `positions has the shape (${shape.join(", ")}), not (n, 2).`);
@@ -57,9 +59,10 @@ export class HttpSource implements DataSource {
   }
 
   async latent(experiment: string, id: number, signal?: AbortSignal): Promise<LatentPage> {
+    const route = "/api/latent/{latent_id}";
+    const url = address(this.base, route, { experiment_id: experiment }, { latent_id: id });
     const file = `/api/latent/${id}`;
-    const address = this.url(`latent/${id}`, { experiment_id: experiment });
-    return parseLatentPage(file, await fetchJson(address, file, signal), id);
+    return parseLatentPage(file, await fetchJson(url, file, signal), id);
   }
 
   async search(
@@ -68,12 +71,9 @@ export class HttpSource implements DataSource {
     signal?: AbortSignal,
   ): Promise<readonly TokenHit[]> {
     const file = "/api/search";
-    const address = this.url("search", {
-      experiment_id: experiment,
-      q: text,
-      limit: String(MAX_TOKENS),
-    });
-    const body = asRecord(file, "The answer", await fetchJson(address, file, signal));
+    const query = { experiment_id: experiment, q: text, limit: MAX_TOKENS };
+    const json = await fetchJson(address(this.base, file, query), file, signal);
+    const body = asBody<Schemas["SearchResult"]>(file, "The answer", json);
     return asArray(file, "tokens", body.tokens).map((row, i) =>
       parseHit(file, `tokens[${i}]`, row),
     );
@@ -85,34 +85,32 @@ export class HttpSource implements DataSource {
     kind: EdgeKind,
     signal?: AbortSignal,
   ): Promise<Neighbours> {
-    const file = `/api/edges?type=${kind}`;
-    const address = this.url("edges", {
-      experiment_id: experiment,
-      type: kind,
-      latent: String(id),
-      limit: String(MAX_NEIGHBOURS),
-    });
-    const body = asRecord(file, "The answer", await fetchJson(address, file, signal));
-    const found = asArray(file, "edges", body.edges).map((row, i) => {
-      const edge = asRecord(file, `edges[${i}]`, row);
-      const source = asCount(file, `edges[${i}].source`, edge.source);
-      const target = asCount(file, `edges[${i}].target`, edge.target);
-      const weight = asNumber(file, `edges[${i}].weight`, edge.weight);
-      return { id: source === id ? target : source, weight };
-    });
+    const file = "/api/edges";
+    if (kind === "exported") throw new DataError(file, "The server names its edges by measure.");
+    const query = { experiment_id: experiment, type: kind, latent: id, limit: MAX_NEIGHBOURS };
+    const json = await fetchJson(address(this.base, file, query), file, signal);
+    const body = asBody<Schemas["EdgeList"]>(file, "The answer", json);
+    const found = asArray(file, "edges", body.edges).map((row, i) =>
+      parseNeighbour(file, `edges[${i}]`, row, id),
+    );
     return { measure: null, neighbours: strongest(found) };
-  }
-
-  private url(path: string, query: Readonly<Record<string, string>> = {}): string {
-    const text = new URLSearchParams(query).toString();
-    return `${this.base}/${path}${text ? `?${text}` : ""}`;
   }
 }
 
+function parseNeighbour(file: string, place: string, json: unknown, id: number): Neighbour {
+  const edge = asBody<Schemas["Edge"]>(file, place, json);
+  const source = asCount(file, `${place}.source`, edge.source);
+  const target = asCount(file, `${place}.target`, edge.target);
+  return {
+    id: source === id ? target : source,
+    weight: asNumber(file, `${place}.weight`, edge.weight),
+  };
+}
+
 function parseHit(file: string, place: string, json: unknown): TokenHit {
-  const row = asRecord(file, place, json);
+  const row = asBody<Schemas["TokenHit"]>(file, place, json);
   const latents = asArray(file, `${place}.latents`, row.latents).map((item, i) => {
-    const latent = asRecord(file, `${place}.latents[${i}]`, item);
+    const latent = asBody<Schemas["TokenLatent"]>(file, `${place}.latents[${i}]`, item);
     return {
       id: asCount(file, `${place}.latents[${i}].id`, latent.id),
       count: optional(latent.count, (v) => asCount(file, `${place}.latents[${i}].count`, v)),

@@ -1,13 +1,13 @@
+import type { Schemas, Unread } from "../api/answers";
 import {
   asArray,
+  asBody,
   asCount,
   asNumber,
   asNumbers,
-  asRecord,
   asString,
   asStrings,
   DataError,
-  type JsonRecord,
   optional,
 } from "./guards";
 import {
@@ -19,11 +19,17 @@ import {
   type LatentPage,
 } from "./model";
 
+interface OlderExample {
+  activation: number;
+}
+
+type Body = Schemas["LatentPageBody"] & { top_examples: readonly OlderExample[] };
+
 /**
  * Read one latent's page: today's `examples{top,high,medium,low}` or the older `top_examples[...]`.
  */
 export function parseLatentPage(file: string, json: unknown, expectedId: number): LatentPage {
-  const body = asRecord(file, "The file", json);
+  const body = asBody<Body>(file, "The file", json);
   const id = optional(body.latent_id, (v) => asCount(file, "latent_id", v)) ?? expectedId;
   if (id !== expectedId) {
     throw new DataError(file, `This file describes latent ${id}, not latent ${expectedId}.`);
@@ -38,12 +44,12 @@ export function parseLatentPage(file: string, json: unknown, expectedId: number)
   };
 }
 
-function parseGroups(file: string, body: JsonRecord): Record<ExampleGroup, readonly Example[]> {
+function parseGroups(file: string, body: Unread<Body>): Record<ExampleGroup, readonly Example[]> {
   if (body.examples === undefined && body.top_examples !== undefined) {
     const top = parseExamples(file, "top_examples", body.top_examples);
     return { top, high: [], medium: [], low: [] };
   }
-  const groups = asRecord(file, "examples", body.examples);
+  const groups = asBody<Schemas["ExampleGroups"]>(file, "examples", body.examples);
   const read = (group: ExampleGroup) =>
     optional(groups[group], (v) => parseExamples(file, `examples.${group}`, v)) ?? [];
   const [top, high, medium, low] = EXAMPLE_GROUPS.map(read);
@@ -55,7 +61,7 @@ function parseExamples(file: string, place: string, value: unknown): readonly Ex
 }
 
 function parseExample(file: string, place: string, value: unknown): Example {
-  const item = asRecord(file, place, value);
+  const item = asBody<Schemas["Example"] & OlderExample>(file, place, value);
   const tokens = asStrings(file, `${place}.tokens`, item.tokens);
   const activations = asNumbers(file, `${place}.token_activations`, item.token_activations);
   if (tokens.length !== activations.length) {
@@ -76,7 +82,7 @@ function parseExample(file: string, place: string, value: unknown): Example {
 
 /** Null for a latent that never fires: some exporters write its statistics as nulls. */
 function parseStats(file: string, value: unknown): ActivationStats | null {
-  const stats = asRecord(file, "activation_stats", value);
+  const stats = asBody<Schemas["ActivationStats"]>(file, "activation_stats", value);
   if (stats.max === null || stats.max === undefined) return null;
   const read = (name: keyof ActivationStats) =>
     asNumber(file, `activation_stats.${name}`, stats[name]);
@@ -91,7 +97,7 @@ function parseStats(file: string, value: unknown): ActivationStats | null {
 }
 
 function parseHistogram(file: string, value: unknown): ActivationHistogram | null {
-  const body = asRecord(file, "histogram", value);
+  const body = asBody<Schemas["Histogram"]>(file, "histogram", value);
   const bins = asNumbers(file, "histogram.bins", body.bins);
   const counts = asNumbers(file, "histogram.counts", body.counts);
   if (counts.length === 0) return null;

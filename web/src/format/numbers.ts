@@ -19,6 +19,11 @@ export function formatActivation(value: number): string {
   return size >= 0.1 ? value.toFixed(2) : value.toPrecision(3);
 }
 
+/** A count of shared tokens whole, a similarity to three decimals. */
+export function formatWeight(value: number): string {
+  return Number.isInteger(value) && value > 1 ? COUNT.format(value) : value.toFixed(3);
+}
+
 /** A share of tokens as a percentage: 2 significant digits, never a false zero. */
 export function formatShare(share: number): string {
   if (share === 0) return "0 %";

@@ -31,7 +31,7 @@ function RateLegend({ table, theme }: Props) {
     table.nTokens ? formatShare(count / table.nTokens) : formatCompact(count);
   return (
     <>
-      <h3>{table.nTokens ? "Firing rate (log)" : "Firings (log)"}</h3>
+      <h2>{table.nTokens ? "Firing rate (log)" : "Firings (log)"}</h2>
       <div className="ramp" aria-hidden="true">
         {STOPS.map((stop) => (
           <span key={stop} style={{ backgroundColor: css(rateColour(theme, stop)) }} />
@@ -60,7 +60,7 @@ function LabelLegend({ table, view, theme }: Props) {
   return (
     <>
       <div className="legend-head">
-        <h3>Label</h3>
+        <h2>Label</h2>
         {view.only.length > 0 && (
           <button
             type="button"
