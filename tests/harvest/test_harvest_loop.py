@@ -66,7 +66,7 @@ def test_firings_are_those_of_the_whole_model_and_the_dense_sae(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     tiny: Tiny = request.getfixturevalue(name)
-    table = make_table(tiny, tmp_path / "corpus")
+    table = make_table(tiny, tmp_path / "corpus", num_tokens=1200)
     facts = harvest(tiny, tmp_path / "corpus", tmp_path / "raw")
     with in_hub(tiny):
         model = AutoModelForCausalLM.from_pretrained(
@@ -74,7 +74,7 @@ def test_firings_are_those_of_the_whole_model_and_the_dense_sae(
         ).eval()
     expected = expected_firings(tiny, model, tmp_path / "corpus")
     dense = dense_firings(tmp_path / "raw", n_tokens=table.n_tokens, n_latents=256)
-    assert facts.n_firings == (expected > 0).sum() > 10_000
+    assert facts.n_firings == (expected > 0).sum() > 4_000
     assert ((dense > 0) == (expected > 0)).all()
     # Half a unit of float16, and the last bits of float32: here every window ran alone.
     np.testing.assert_allclose(dense, expected, rtol=2**-10)

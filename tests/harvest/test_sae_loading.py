@@ -14,7 +14,12 @@ from feature_manifold.core.config import make_config
 from feature_manifold.core.errors import ConfigError, SaeError
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.harvest import sae_loading_report, sae_sanity
-from feature_manifold.harvest.encode import FiringBlock, encode_block, latent_chunks
+from feature_manifold.harvest.encode import (
+    FiringBlock,
+    above_threshold,
+    encode_block,
+    latent_chunks,
+)
 from feature_manifold.harvest.gemma_scope import (
     CHOSEN_LAYERS,
     find_scope_sae,
@@ -80,6 +85,23 @@ def test_chunks_cover_all_latents_and_none_is_small(n_latents: int, size: int) -
     assert [start for start, _ in chunks] == [0, *(stop for _, stop in chunks[:-1])]
     assert chunks[-1][1] == n_latents
     assert all(min(64, n_latents) <= stop - start < max(size, 64) + 64 for start, stop in chunks)
+
+
+@pytest.mark.parametrize("n_rows", [57, 64])
+def test_the_loop_of_the_gpu_and_that_of_the_cpu_agree(n_rows: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    product, bias = torch.randn(90, 64, generator=draw), torch.randn(90, generator=draw)
+    one, other = (
+        above_threshold(
+            product.clone(), bias, bias.abs(), first=7, n_rows=n_rows, is_compiled=is_compiled
+        )
+        for is_compiled in (True, False)
+    )
+    assert len(one.latent) > 500
+    for name in ("latent", "row", "value"):
+        left, right = getattr(one, name), getattr(other, name)
+        assert left.dtype == right.dtype
+        assert (left == right).all()
 
 
 def test_a_block_without_firings_is_empty() -> None:

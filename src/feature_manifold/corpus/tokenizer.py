@@ -47,14 +47,12 @@ class Tokenizer:
     def __init__(self, name: str) -> None:
         from transformers import AutoTokenizer
 
-        with hub_access(name, kind="model", error=ModelError):
-            try:
+        try:
+            with hub_access(name, kind="model", error=ModelError):
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(resolve_path(name) or name)
-            except (ValueError, KeyError, OSError) as error:
-                if resolve_path(name) is None:
-                    raise
-                detail = " ".join(str(error).split())
-                raise ModelError(f"Model '{name}' has no usable tokenizer: {detail}") from error
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            detail = " ".join(str(error).split())
+            raise ModelError(f"Model '{name}' has no usable tokenizer: {detail}") from error
 
     @property
     def bos_id(self) -> int | None:

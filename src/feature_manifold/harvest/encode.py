@@ -78,23 +78,46 @@ def encode_block(
     columns = residual.T
     for start, stop in latent_chunks(w_enc.shape[1], latent_chunk):
         product = w_enc[:, start:stop].T @ columns
-        if product.device.type == "cpu":
-            latent, row, value = _collect(
-                product.numpy(),
-                b_enc[start:stop].numpy(),
-                threshold[start:stop].numpy(),
-                n_rows,
-            )
-            yield FiringBlock(latent + np.int32(start), row, value)
-        else:
-            product += b_enc[start:stop, None]
-            hidden = product[:, :n_rows]
-            at = (hidden > threshold[start:stop, None]).nonzero(as_tuple=True)
-            yield FiringBlock(
-                (at[0] + start).to(torch.int32).cpu().numpy(),
-                at[1].to(torch.int32).cpu().numpy(),
-                hidden[at].cpu().numpy(),
-            )
+        yield above_threshold(
+            product, b_enc[start:stop], threshold[start:stop], first=start, n_rows=n_rows
+        )
+
+
+def above_threshold(
+    product: torch.Tensor,
+    bias: torch.Tensor,
+    threshold: torch.Tensor,
+    *,
+    first: int,
+    n_rows: int,
+    is_compiled: bool | None = None,
+) -> FiringBlock:
+    """Pick the values of ``product + bias`` above threshold.
+
+    Parameters
+    ----------
+    product
+        (latents, columns) float32, of which ``n_rows`` columns count; may be changed.
+    bias, threshold
+        (latents,) float32.
+    first
+        Number of the first latent.
+    is_compiled
+        Use the compiled loop, which needs the CPU, rather than torch; by default on the CPU.
+    """
+    if is_compiled is None:
+        is_compiled = product.device.type == "cpu"
+    if is_compiled:
+        latent, row, value = _collect(product.numpy(), bias.numpy(), threshold.numpy(), n_rows)
+        return FiringBlock(latent + np.int32(first), row, value)
+    product += bias[:, None]
+    hidden = product[:, :n_rows]
+    at = (hidden > threshold[:, None]).nonzero(as_tuple=True)
+    return FiringBlock(
+        (at[0] + first).to(torch.int32).cpu().numpy(),
+        at[1].to(torch.int32).cpu().numpy(),
+        hidden[at].cpu().numpy(),
+    )
 
 
 def latent_chunks(n_latents: int, latent_chunk: int) -> Iterator[tuple[int, int]]:

@@ -229,9 +229,16 @@ class _ShardFolder:
                 numbers.append(number)
         return numbers
 
-    def write(self, number: int, harvester: ShardHarvester, advance: Callable[[int], None]) -> None:
+    def write(
+        self,
+        number: int,
+        harvester: ShardHarvester,
+        computing: threading.Semaphore,
+        advance: Callable[[int], None],
+    ) -> None:
         """Compute and commit one shard."""
-        shard = harvester.harvest(*self.ranges[number], advance=advance)
+        with computing:
+            shard = harvester.harvest(*self.ranges[number], advance=advance)
         write_shard(self.folder, number, shard, config=self.config_part, inputs=self.inputs)
 
     def n_firings(self) -> int:
@@ -256,8 +263,17 @@ def _run_workers(
         with lock:
             advance(n_rows)
 
-    with _one_thread_each(), ThreadPoolExecutor(n_workers) as executor:
-        futures = [executor.submit(shards.write, number, harvester, report) for number in missing]
+    if harvester.model.device.type == "cpu":
+        n_computing = n_threads = n_workers
+    else:
+        # One shard on the GPU at a time; a second thread writes the one before it.
+        n_computing, n_threads = 1, 2
+    computing = threading.Semaphore(n_computing)
+    with _one_thread_each(), ThreadPoolExecutor(n_threads) as executor:
+        futures = [
+            executor.submit(shards.write, number, harvester, computing, report)
+            for number in missing
+        ]
         try:
             wait(futures, return_when="FIRST_EXCEPTION")
         finally:

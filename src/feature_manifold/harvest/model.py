@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
 from feature_manifold.core.config import ExperimentConfig, resolve_path
-from feature_manifold.core.errors import FmiError, ModelError
+from feature_manifold.core.errors import ModelError
 from feature_manifold.core.hub import hub_access, hub_file
 from feature_manifold.store.fingerprint import fingerprint
 
@@ -156,8 +156,6 @@ def _explained(name: str) -> Iterator[None]:
     try:
         with hub_access(name, kind="model", error=ModelError):
             yield
-    except FmiError:
-        raise
     except LOAD_FAILURES as error:
         detail = " ".join(str(error).split())
         raise ModelError(f"Model '{name}' cannot be loaded: {detail}") from error

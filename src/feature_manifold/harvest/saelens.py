@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from feature_manifold.core.arrays import Float32Array
-from feature_manifold.core.errors import FmiError, MissingExtraError, SaeError
+from feature_manifold.core.errors import MissingExtraError, SaeError
 from feature_manifold.core.hub import hub_access, hub_file
 from feature_manifold.harvest.encode import FiringBlock
 from feature_manifold.harvest.gemma_scope import find_scope_sae, is_scope_release, nearest
@@ -146,8 +146,6 @@ def load_folder(folder: Path, *, layer: int, device: torch.device) -> SaelensSae
     sae_lens = _import_saelens(f"The SAE in {folder}")
     try:
         sae = sae_lens.SAE.load_from_disk(folder, device=str(device), dtype="float32")
-    except FmiError:
-        raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         detail = " ".join(str(error).split())
         raise SaeError(f"SAELens cannot load the SAE in {folder}: {detail}") from error

@@ -153,8 +153,8 @@ def sae_sanity(
                     fired[block.latent] = True
                     n_firings += len(block.latent)
                 rebuilt = sae.reconstruct(x, latent_chunk=config.latent_chunk)
-                wide = x.double().cpu()
-                error += float((wide - rebuilt.double().cpu()).square().sum())
+                wide = x.cpu().double()
+                error += float((wide - rebuilt.cpu().double()).square().sum())
                 total += wide.sum(dim=0)
                 squares += float(wide.square().sum())
                 n_tokens += len(x)
