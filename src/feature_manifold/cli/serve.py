@@ -1,10 +1,12 @@
 """``fmi serve`` and ``fmi openapi``."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from feature_manifold.cli.shell import InterruptedRun
 from feature_manifold.store.layout import data_root
 
 DataOption = Annotated[
@@ -50,7 +52,9 @@ def serve(
     settings = ServerSettings(
         data_root=root, host=host, port=port, token=token, allowed_hosts=allowed_hosts
     )
-    run_server(settings, announce=lambda address: typer.echo(f"Open {address}  (Ctrl-C stops)"))
+    # Ctrl-C is how a server ends: nothing failed, and there is nothing to go on with.
+    with contextlib.suppress(InterruptedRun):
+        run_server(settings, announce=lambda address: typer.echo(f"Open {address}  (Ctrl-C stops)"))
 
 
 def openapi_command(path: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
