@@ -44,7 +44,14 @@ def test_every_parameter_is_in_the_table_with_its_default(route: str) -> None:
         for row in found
     ]
     documented = {names_in(row[0])[0]: row[1] for row in rows}
+    meanings = {names_in(row[0])[0]: row[2] for row in rows}
     assert documented.keys() == wanted.keys()
+    for parameter in routes()[route].get("parameters", []):
+        most = parameter["schema"].get("maximum", parameter["schema"].get("maxLength"))
+        if most is not None:
+            assert f"{most:,}" in meanings[parameter["name"]], (
+                f"{route}: most of {parameter['name']}"
+            )
     for name, default in wanted.items():
         if default is not None:
             assert documented[name] == f"`{default}`", f"{route}: default of {name}"
@@ -79,5 +86,13 @@ def test_every_key_of_an_answer_is_in_the_section(route: str) -> None:
     named = set(names_in(section(page(API), route).replace("\n", " ")))
     missing = set(keys_of(content["application/json"]["schema"])) - named
     assert not missing, f"{API}, {route}: {', '.join(sorted(missing))} is missing"
+    tabled = {
+        name
+        for header, rows in tables(section(page(API), route))
+        if header[0] == "key"
+        for row in rows
+        for name in names_in(row[0])
+    }
+    assert tabled <= set(keys_of(content["application/json"]["schema"]))
     if "application/octet-stream" in content:
         assert "As binary body:" in section(page(API), route)
