@@ -119,9 +119,34 @@ def test_few_latents_all_have_a_finite_place(name: str, n_latents: int) -> None:
 
 
 @pytest.mark.parametrize("name", list(LAYOUTS))
-def test_equal_directions_do_not_break_a_layout(name: str) -> None:
+def test_latents_that_are_all_equal_do_not_break_a_layout(name: str) -> None:
     decoder = np.ones((40, 5), dtype=np.float32)
     assert np.isfinite(lay_out(name, decoder, silent(40)).positions).all()
+
+
+@pytest.mark.parametrize("name", list(LAYOUTS))
+def test_equal_latents_share_a_place_within_the_map(name: str, planted: Array) -> None:
+    decoder = planted.copy()
+    for first in (0, 100, 200):
+        decoder[first : first + 6] = decoder[first] * np.arange(1, 7)[:, None]
+    layout = lay_out(name, decoder, silent(360))
+    for first in (0, 100, 200):
+        assert len(np.unique(layout.positions[first : first + 6], axis=0)) == 1
+    assert len(np.unique(layout.positions, axis=0)) == 345
+    # Left alone they would drift off, and all others would be crowded in a corner.
+    low, high = np.quantile(layout.positions, [0.05, 0.95], axis=0)
+    assert (high - low).max() > 0.7
+
+
+def test_equal_latents_that_fire_apart_have_each_their_place(planted: Array) -> None:
+    decoder = planted[:60].copy()
+    decoder[1] = decoder[0]
+    dense = np.zeros((50, 60), dtype=np.float16)
+    dense[:5, [0, 2]] = dense[30:33, [1, 40]] = 1
+    same = lay_out("cosine", decoder, dense).positions
+    apart = lay_out("coactivation", decoder, dense).positions
+    np.testing.assert_array_equal(same[0], same[1])
+    assert np.linalg.norm(apart[0] - apart[1]) > 0
 
 
 def test_a_latent_without_direction_stands_below_the_map() -> None:

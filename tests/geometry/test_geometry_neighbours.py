@@ -11,6 +11,7 @@ from feature_manifold.core.errors import CorruptArtifactError, InputError
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.geometry import cosine, overlap
 from feature_manifold.geometry.edges import EDGE_KINDS, LatentPairs
+from feature_manifold.geometry.equals import EQUAL, equal_groups, without_equals
 from feature_manifold.geometry.neighbours import NOBODY, Neighbours
 from feature_manifold.store.layout import EDGES
 
@@ -136,7 +137,30 @@ def test_combined_neighbours_are_exact_when_no_candidate_is_cut(
     shared = reference.coefficient_of(dense).astype(np.float32)
     values = np.float32(0.5) * np.nan_to_num(turned) + np.float32(0.5) * shared
     values[np.isnan(turned) & (shared == 0)] = np.nan
-    assert as_lists(pairs.combined) == reference.best_of(values, 5)
+    assert as_lists(pairs.combined.first(5)) == reference.best_of(values, 5)
+
+
+@settings(deadline=None)
+@given(decoder=decoders(), k=st.integers(1, 14))
+def test_one_of_equal_latents_stands_for_all(decoder: Array, k: int) -> None:
+    found = cosine.cosine_neighbours(decoder, k=k, progress=SILENT)
+    group = equal_groups(found.ids, found.values >= EQUAL)
+    listed = as_lists(found)
+    expected = list(range(len(decoder)))
+    for _ in decoder:
+        for latent, others in enumerate(listed):
+            for other, value in others:
+                if value >= EQUAL:
+                    least = min(expected[latent], expected[other])
+                    expected[latent] = expected[other] = least
+    assert group.tolist() == expected
+    for latent, others in enumerate(as_lists(without_equals(found, group))):
+        seen: dict[int, float] = {}
+        for other, value in listed[latent]:
+            first = expected[other]
+            if expected[latent] == latent and first not in (latent, *seen):
+                seen[first] = value
+        assert others == list(seen.items())
 
 
 def test_lists_of_a_hundred_lose_almost_no_combined_neighbour() -> None:

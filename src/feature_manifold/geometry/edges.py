@@ -85,7 +85,7 @@ class LatentPairs:
             self.by_latent.n_tokens,
             cosine=self.cosine,
             overlap=self.overlap,
-            k=self.n_neighbors,
+            k=self._k,
         )
 
     @property

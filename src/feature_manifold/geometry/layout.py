@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 from feature_manifold.core.arrays import Array, Float32Array, Int64Array
 from feature_manifold.core.rng import generator
 from feature_manifold.geometry.edges import LatentPairs
-from feature_manifold.geometry.neighbours import NOBODY, Neighbours
+from feature_manifold.geometry.equals import EQUAL, equal_groups, without_equals
+from feature_manifold.geometry.neighbours import NOBODY, Neighbours, symmetric_edges
 
 with warnings.catch_warnings():
     # umap-learn says at import that its optional neural variant is not installed.
@@ -23,8 +24,13 @@ with warnings.catch_warnings():
 MARGIN = 0.05
 """Height of the strip below the map, when there are latents that have no place on it."""
 
+START_NEIGHBORS = 100
 START_COLUMNS = 8
 START_STEPS = 200
+START_BOUND = 10.0
+START_BULK = 0.9
+START_REACH = 2.0
+"""What lies beyond twice the reach of nine latents in ten starts at that bound."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,8 @@ class Layout:
     positions
         float32 (n_latents, 2) in [0, 1], both axes in the same unit.
     unplaced
-        int64 (n,), latents without any neighbour, and so without a place: a decoder row of
-        zeros. They stand in a row along the lower edge, below the map.
+        int64 (n,), latents near to none but their equals, and so without a place: a decoder row
+        of zeros. They stand in a row along the lower edge, below the map.
     """
 
     positions: Float32Array
@@ -46,14 +52,32 @@ class Layout:
 
 def cosine_layout(pairs: LatentPairs, *, min_dist: float, seed: int) -> Layout:
     """Lay out all latents by the cosine of their decoder rows, whether they fire or not."""
-    neighbours = pairs.cosine.first(pairs.n_neighbors - 1)
-    return umap_layout(neighbours, min_dist=min_dist, seed=seed, name="cosine")
+    return umap_layout(
+        pairs.cosine,
+        equal_groups(pairs.cosine.ids, pairs.cosine.values >= EQUAL),
+        n_neighbors=pairs.n_neighbors,
+        min_dist=min_dist,
+        seed=seed,
+        name="cosine",
+    )
 
 
 def coactivation_layout(pairs: LatentPairs, *, min_dist: float, seed: int) -> Layout:
-    """Lay out all latents by 0.5 cosine + 0.5 overlap coefficient of their tokens."""
-    neighbours = pairs.combined.first(pairs.n_neighbors - 1)
-    return umap_layout(neighbours, min_dist=min_dist, seed=seed, name="coactivation")
+    """Lay out all latents by 0.5 cosine + 0.5 overlap coefficient of their tokens.
+
+    Latents that never fire have the half by cosine only.
+    """
+    silent = np.append(np.diff(pairs.by_latent.indptr) == 0, False)
+    ids = pairs.cosine.ids
+    same = (pairs.cosine.values >= EQUAL) & silent[ids] & silent[:-1, None]
+    return umap_layout(
+        pairs.combined,
+        equal_groups(ids, same),
+        n_neighbors=pairs.n_neighbors,
+        min_dist=min_dist,
+        seed=seed,
+        name="coactivation",
+    )
 
 
 LAYOUTS: Mapping[str, Callable[..., Layout]] = {
@@ -63,14 +87,30 @@ LAYOUTS: Mapping[str, Callable[..., Layout]] = {
 """Name of each layout, as in ``store.layout.POSITIONS``, and what makes it."""
 
 
-def umap_layout(neighbours: Neighbours, *, min_dist: float, seed: int, name: str) -> Layout:
-    """Draw latents near their neighbours.
+def umap_layout(
+    neighbours: Neighbours,
+    group: Int64Array,
+    *,
+    n_neighbors: int,
+    min_dist: float,
+    seed: int,
+    name: str,
+) -> Layout:
+    """Draw latents near their neighbours, and equal latents in one place.
+
+    Five equal latents would be all that any of them is near to, and drift off together; dead
+    latents of an SAE are often equal.
 
     Parameters
     ----------
     neighbours
-        Similarities of at most 1; the distance is 1 less the similarity. With fewer latents than
-        neighbours wanted, each simply has fewer.
+        Similarities of at most 1; the distance is 1 less the similarity. More than
+        ``n_neighbors`` make up for equal ones, and help to find a start.
+    group
+        int64 (n_latents,), the first of the latents that are equal to each.
+    n_neighbors
+        Neighbours that UMAP looks at, the latent itself included. With fewer latents than that,
+        each simply has fewer.
     min_dist
         UMAP's least distance of points, before scaling.
     seed
@@ -87,34 +127,41 @@ def umap_layout(neighbours: Neighbours, *, min_dist: float, seed: int, name: str
     ----------
     McInnes, Healy, Melville (2018), UMAP: Uniform Manifold Approximation and Projection.
     """
-    placed = np.flatnonzero((neighbours.ids != NOBODY).any(axis=1))
-    unplaced = np.setdiff1d(np.arange(neighbours.n_latents), placed)
+    neighbours = without_equals(neighbours, group)
+    known = (neighbours.ids != NOBODY).any(axis=1)
+    placed, unplaced = np.flatnonzero(known), np.flatnonzero(~known[group])
     positions = np.zeros((neighbours.n_latents, 2), dtype=np.float32)
     if len(placed):
-        map_ = _unit_square(_embed(_among(neighbours, placed), min_dist, generator(seed, name)))
+        random = generator(seed, "layout", name)
+        map_ = _unit_square(_embed(_among(neighbours, placed), n_neighbors, min_dist, random))
         if len(unplaced):
             map_ = map_ * (1 - MARGIN) + [MARGIN / 2, MARGIN]
         positions[placed] = map_
+        positions = positions[group]
     if len(unplaced):
         positions[unplaced, 0] = (np.arange(len(unplaced)) + 0.5) / len(unplaced)
     return Layout(positions, unplaced)
 
 
 def _among(neighbours: Neighbours, placed: Int64Array) -> Neighbours:
-    """Number the placed latents from 0; their neighbours are all placed too."""
+    """Number the placed latents from 0 and leave the others out."""
     number = np.full(neighbours.n_latents + 1, NOBODY, dtype=np.int32)
     number[placed] = np.arange(len(placed))
-    return Neighbours(number[neighbours.ids[placed]], neighbours.values[placed])
+    ids = number[neighbours.ids[placed]]
+    return Neighbours(ids, np.where(ids == NOBODY, np.float32(0), neighbours.values[placed]))
 
 
-def _embed(neighbours: Neighbours, min_dist: float, random: np.random.Generator) -> Array:
+def _embed(
+    neighbours: Neighbours, n_neighbors: int, min_dist: float, random: np.random.Generator
+) -> Array:
     """Return UMAP coordinates, float32 (n, 2), in UMAP's unit."""
     n = neighbours.n_latents
+    near = neighbours.first(n_neighbors - 1)
     # UMAP counts a point as its own first neighbour. Where neighbours are missing, the distance
     # is that of unrelated latents and the id says that there is nobody.
     own = np.arange(n, dtype=np.int32)[:, None]
-    ids = np.concatenate([own, neighbours.ids], axis=1)
-    distances = np.concatenate([np.zeros((n, 1), np.float32), 1 - neighbours.values], axis=1)
+    ids = np.concatenate([own, near.ids], axis=1)
+    distances = np.concatenate([np.zeros((n, 1), np.float32), 1 - near.values], axis=1)
     state = check_random_state(int(random.integers(2**32)))
     a, b = find_ab_params(1.0, min_dist)
     threads = numba.get_num_threads()
@@ -139,7 +186,7 @@ def _embed(neighbours: Neighbours, min_dist: float, random: np.random.Generator)
                 gamma=1.0,
                 negative_sample_rate=5,
                 n_epochs=None,
-                init=_start(sp.csr_matrix(graph), random),
+                init=_start(graph + symmetric_edges(neighbours.first(START_NEIGHBORS)), random),
                 random_state=state,
                 metric="precomputed",
                 metric_kwds={},
@@ -156,14 +203,15 @@ def _embed(neighbours: Neighbours, min_dist: float, random: np.random.Generator)
 def _start(graph: sp.csr_matrix, random: np.random.Generator) -> Float32Array:
     """Return a start for UMAP: about the two slowest modes of a walk on the graph.
 
-    Subspace iteration of the lazy walk, a fixed number of steps. UMAP's own start solves for the
-    same modes to convergence, which fails or takes minutes on graphs of many components; a start
-    need only be smooth on the graph.
+    Subspace iteration of the lazy walk, a fixed number of steps: UMAP's own start solves for the
+    same modes to convergence, which fails or takes minutes on graphs of many components, and a
+    start need only be smooth on the graph. The graph holds more neighbours than UMAP looks at,
+    lest a few latents that are near to each other alone start, and so end, far outside.
 
     Returns
     -------
     numpy.ndarray
-        float32 (n, 2), within 10 of the origin, no two rows equal.
+        float32 (n, 2), within about 10 of the origin, no two rows equal.
     """
     n = graph.shape[0]
     root = np.sqrt(np.asarray(graph.sum(axis=1)).ravel())
@@ -177,7 +225,8 @@ def _start(graph: sp.csr_matrix, random: np.random.Generator) -> Float32Array:
     start = np.zeros((n, 2))
     slowest = (modes @ turn[:, ::-1])[:, :2] / root[:, None]
     start[:, : slowest.shape[1]] = slowest
-    start *= 10 / max(np.abs(start).max(), 1e-12)
+    start /= np.quantile(np.abs(start), START_BULK, axis=0) + 1e-12
+    start = START_BOUND * np.clip(start / START_REACH, -1, 1)
     return (start + random.normal(scale=1e-4, size=start.shape)).astype(np.float32)
 
 
