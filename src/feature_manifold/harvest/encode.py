@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from feature_manifold.core.arrays import Float32Array, Int64Array
+from feature_manifold.core.arrays import Array, Float32Array, Int64Array
 from feature_manifold.core.kernels import kernel
 
 Int32Array = npt.NDArray[np.int32]
@@ -137,36 +137,42 @@ def _collect(
 ) -> tuple[Int32Array, Int32Array, Float32Array]:
     """Find the values above threshold in (latents, columns), of which ``n_rows`` columns count.
 
-    Two loops without branches, which compile to vector instructions, and one that looks at eight
-    columns at a time: few of them hold a firing. Columns must be a multiple of eight.
+    A loop without branches, which compiles to vector instructions, marks what fires; one that
+    looks at eight columns at a time gathers it, as few of them hold a firing. Columns must be a
+    multiple of eight.
     """
     n_latents, n_columns = product.shape
-    ends = np.zeros(n_latents + 1, np.int64)
-    for latent in range(n_latents):
-        count = np.int32(0)
-        for row in range(n_rows):
-            count += np.int32(product[latent, row] + bias[latent] > threshold[latent])
-        ends[latent + 1] = ends[latent] + count
-    latents = np.empty(ends[-1], np.int32)
-    rows = np.empty(ends[-1], np.int32)
-    values = np.empty(ends[-1], np.float32)
+    capacity = 8 * n_columns
+    latents = np.empty(capacity, np.int32)
+    rows = np.empty(capacity, np.int32)
+    values = np.empty(capacity, np.float32)
     fires = np.zeros(n_columns, np.uint8)
     eights = fires.view(np.uint64)
+    at = 0
     for latent in range(n_latents):
-        at = ends[latent]
-        if at == ends[latent + 1]:
-            continue
-        latents[at : ends[latent + 1]] = latent
         for row in range(n_rows):
             fires[row] = product[latent, row] + bias[latent] > threshold[latent]
+        if at + n_columns > capacity:
+            capacity *= 2
+            latents = _grown(latents, capacity)
+            rows = _grown(rows, capacity)
+            values = _grown(values, capacity)
         for eight in range(len(eights)):
             if eights[eight]:
                 for row in range(8 * eight, 8 * eight + 8):
                     if fires[row]:
+                        latents[at] = latent
                         rows[at] = row
                         values[at] = product[latent, row] + bias[latent]
                         at += 1
-    return latents, rows, values
+    return latents[:at].copy(), rows[:at].copy(), values[:at].copy()
+
+
+@kernel()
+def _grown(array: Array, capacity: int) -> Array:
+    grown = np.empty(capacity, array.dtype)
+    grown[: len(array)] = array
+    return grown
 
 
 class FiringCollector:

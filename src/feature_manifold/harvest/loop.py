@@ -18,7 +18,7 @@ from feature_manifold.core.progress import Progress
 from feature_manifold.harvest.batches import cut_ranges, padded_rows
 from feature_manifold.harvest.device import choose_device
 from feature_manifold.harvest.model import ResidualModel
-from feature_manifold.harvest.sae_source import load_fitting_sae, load_sae
+from feature_manifold.harvest.sae_source import DECODER_ROWS, load_fitting_sae, load_sae
 from feature_manifold.harvest.shard import ShardHarvester
 from feature_manifold.store.atomic import STAGING_SUFFIX, commit_file, sync_file
 from feature_manifold.store.npy import NpyWriter
@@ -32,9 +32,6 @@ from feature_manifold.store.shards import (
 from feature_manifold.store.token_table import TokenTable
 
 logger = logging.getLogger(__name__)
-
-DECODER_ROWS = 1024
-"""Decoder rows copied at a time: 1,024 x 5,376 x float32 = 22 MB."""
 
 LIBRARIES = ("torch", "transformers", "safetensors", "numpy")
 

@@ -28,6 +28,9 @@ from feature_manifold.harvest.sae import (
 
 logger = logging.getLogger(__name__)
 
+DECODER_ROWS = 1024
+"""Decoder rows read at a time: 1,024 x 5,376 x float32 = 22 MB."""
+
 
 def load_sae(config: ExperimentConfig, device: torch.device) -> Sae:
     """Load the SAE that a config names.

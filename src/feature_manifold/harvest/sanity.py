@@ -12,8 +12,8 @@ from feature_manifold.harvest.batches import POOL_ROWS, cut_ranges
 from feature_manifold.harvest.device import choose_device
 from feature_manifold.harvest.model import ModelFacts, ResidualModel
 from feature_manifold.harvest.sae import SaeProvenance
-from feature_manifold.harvest.sae_source import load_fitting_sae
-from feature_manifold.harvest.shard import ENCODE_ROWS, ShardHarvester
+from feature_manifold.harvest.sae_source import DECODER_ROWS, load_fitting_sae
+from feature_manifold.harvest.shard import ShardHarvester, encode_rows
 from feature_manifold.store.token_table import TokenTable
 
 
@@ -92,8 +92,8 @@ def sae_loading_report(config: ExperimentConfig) -> SaeLoading:
     """
     sae, facts = load_fitting_sae(config, torch.device("cpu"))
     low, high = np.inf, 0.0
-    for start in range(0, sae.n_latents, ENCODE_ROWS):
-        rows = sae.decoder_rows(start, min(start + ENCODE_ROWS, sae.n_latents))
+    for start in range(0, sae.n_latents, DECODER_ROWS):
+        rows = sae.decoder_rows(start, min(start + DECODER_ROWS, sae.n_latents))
         norms = np.linalg.norm(rows, axis=1)
         low, high = min(low, float(norms.min())), max(high, float(norms.max()))
     return SaeLoading(sae.provenance, sae.d_model, sae.n_latents, facts, (low, high))
@@ -140,6 +140,7 @@ def sae_sanity(
         max_rows=config.batch_size * config.seq_len,
         latent_chunk=config.latent_chunk,
     )
+    n_rows = encode_rows(device)
     n_tokens = n_firings = 0
     total = torch.zeros(facts.d_model, dtype=torch.float64)
     squares = error = 0.0
@@ -147,8 +148,8 @@ def sae_sanity(
     with progress.task("sanity check", total=table.n_tokens, unit="tokens") as task:
         for first, last in cut_ranges(table.windows, rows=POOL_ROWS, first=0, last=table.n_windows):
             tokens, residual = harvester.residual(first, last, advance=task.advance)
-            for start in range(0, len(tokens), ENCODE_ROWS):
-                x = residual[start : start + ENCODE_ROWS].float()
+            for start in range(0, len(tokens), n_rows):
+                x = residual[start : start + n_rows].float()
                 for block in sae.firings(x, latent_chunk=config.latent_chunk):
                     fired[block.latent] = True
                     n_firings += len(block.latent)
