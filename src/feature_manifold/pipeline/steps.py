@@ -22,13 +22,10 @@ from feature_manifold.pipeline.plan import Selection
 from feature_manifold.pipeline.runner import run_stages
 from feature_manifold.pipeline.stage import Stage
 from feature_manifold.store.experiment import Experiment
-from feature_manifold.store.layout import ExperimentPaths
+from feature_manifold.store.layout import ADOPTED, ExperimentPaths
 from feature_manifold.store.npy import open_npy
 from feature_manifold.store.spec_layout import write_json, write_latent_npz
 from feature_manifold.store.token_table import load_metadata
-
-ADOPTED = "adopted"
-"""Folder in which adopted raw activations are kept beside what is made from them."""
 
 
 def index_folder(raw_folder: Path, folder: Path, *, n_workers: int, progress: Progress) -> None:

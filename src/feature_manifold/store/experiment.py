@@ -1,9 +1,11 @@
 """One experiment, opened lazily: arrays are memory-mapped when first asked for."""
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import scipy.sparse as sp
 
 from feature_manifold.core.arrays import Array
@@ -17,7 +19,7 @@ from feature_manifold.store.firings import (
     open_by_latent,
     open_by_token,
 )
-from feature_manifold.store.layout import EDGES, POSITIONS, ExperimentPaths
+from feature_manifold.store.layout import ADOPTED, EDGES, POSITIONS, ExperimentPaths
 from feature_manifold.store.manifest import read_manifest
 from feature_manifold.store.npy import open_npy
 from feature_manifold.store.statistics import STATISTICS_DTYPE
@@ -78,6 +80,9 @@ class Experiment:
     @cached_property
     def decoder(self) -> Array:
         """float32 (n_latents, d_model)."""
+        if self.paths.raw_activations.exists():
+            # While a harvest runs, the decoder that lies there may be that of another SAE.
+            self._finished(self.paths.raw_activations, "harvest")
         return open_npy(self.paths.decoder, dtypes=("<f4",), shape=(None, None))
 
     @cached_property
@@ -91,6 +96,31 @@ class Experiment:
                 f"fmi run CONFIG.yaml --only examples --force"
             )
         return examples
+
+    def latent(self, latent: int) -> tuple[Array, Array]:
+        """Return the tokens, uint32 (n,), and activations, float16 (n,), of one latent.
+
+        Raises
+        ------
+        InputError
+            If there is no such latent.
+        """
+        self._check_latent(latent)
+        return self.by_latent.latent(latent)
+
+    def neighbours(self, latent: int, kind: str = "cosine") -> tuple[Array, Array]:
+        """Return the latents joined to one, int32 (n,), and the weights, float32, falling.
+
+        Raises
+        ------
+        InputError, MissingArtifactError
+            If there is no such latent or kind of edge, or the edges are not made.
+        """
+        self._check_latent(latent)
+        edges = self.edges(kind)
+        span = slice(edges.indptr[latent], edges.indptr[latent + 1])
+        order = np.lexsort((edges.indices[span], -edges.data[span]))
+        return edges.indices[span][order], edges.data[span][order]
 
     def layouts(self) -> list[str]:
         """Return the names of the layouts that exist."""
@@ -120,6 +150,11 @@ class Experiment:
         """
         return load_edges(self._graph_file(EDGES, kind))
 
+    def _check_latent(self, latent: int) -> None:
+        last = self.by_latent.n_latents - 1
+        if not 0 <= latent <= last:
+            raise InputError(f"No latent {latent}: experiment '{self.id}' has 0 to {last}.")
+
     def _graph_file(self, names: dict[str, str], key: str) -> Path:
         if key not in names:
             raise InputError(f"'{key}' is not one of {', '.join(names)}.")
@@ -144,3 +179,21 @@ class Experiment:
                 f"fmi run CONFIG.yaml --only {stage}"
             )
         return folder
+
+
+def open_experiment(path: str | os.PathLike[str]) -> Experiment:
+    """Open the experiment in a folder.
+
+    Raises
+    ------
+    MissingArtifactError
+        If the folder has no finished index.
+    """
+    root = Path(path)
+    adopted = root / ADOPTED
+    paths = ExperimentPaths(root, root / "visualizer", adopted if adopted.is_dir() else None)
+    if read_manifest(paths.latents) is None:
+        raise MissingArtifactError(
+            f"No experiment with a finished index in {root}. See those that exist with: fmi list"
+        )
+    return Experiment(paths)

@@ -21,6 +21,8 @@ EDGES = {
     "coactivation": "coactivation.npz",
 }
 EXPERIMENT_LIST = "experiments.json"
+ADOPTED = "adopted"
+"""Folder in which adopted raw activations are kept beside what is made from them."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import feature_manifold as fm
+from feature_manifold.core.config import make_config
+from feature_manifold.core.errors import InputError, MissingArtifactError
+from feature_manifold.core.progress import SilentProgress
+from feature_manifold.pipeline.pipeline import experiment_paths, run_experiment
+from feature_manifold.pipeline.plan import Selection
+from feature_manifold.testing.tiny import tiny_gpt2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tiny = tiny_gpt2(tmp_path_factory.mktemp("tiny"))
+    config = make_config(tiny.config(data_root=tmp_path_factory.mktemp("data"), skip_jaccard=True))
+    run_experiment(config, Selection(), progress=SilentProgress())
+    return experiment_paths(config).root
+
+
+def test_an_experiment_opens_by_its_folder(folder: Path) -> None:
+    experiment = fm.open(folder)
+    latent = int(np.argmax(experiment.statistics["count"]))
+    tokens, activations = experiment.latent(latent)
+    assert len(tokens) == len(activations) == experiment.statistics["count"][latent]
+    ids, weights = experiment.neighbours(latent)
+    assert (np.diff(weights) <= 0).all()
+    rows = experiment.decoder[[latent, *ids]].astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    assert np.allclose(weights, rows[1:] @ rows[0], atol=1e-6)
+
+
+def test_what_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
+    experiment = fm.open(folder)
+    assert experiment.edge_kinds() == ["cosine", "coactivation"]
+    with pytest.raises(MissingArtifactError, match="jaccard_similarity.npz"):
+        experiment.neighbours(0, "jaccard")
+    with pytest.raises(InputError, match="not one of cosine"):
+        experiment.neighbours(0, "phi")
+    with pytest.raises(InputError, match="No latent 256"):
+        experiment.latent(256)
+    with pytest.raises(MissingArtifactError, match="fmi list"):
+        fm.open(tmp_path)
+
+
+def test_an_unfinished_harvest_hides_the_decoder(folder: Path) -> None:
+    manifest = folder / "raw_activations" / "manifest.json"
+    content = manifest.read_bytes()
+    manifest.unlink()
+    try:
+        with pytest.raises(MissingArtifactError, match="no finished raw_activations"):
+            _ = fm.open(folder).decoder
+    finally:
+        manifest.write_bytes(content)
