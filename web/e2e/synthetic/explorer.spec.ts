@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, type Page, test } from "@playwright/test";
 import { toScreen, wholeMap } from "../../src/map/camera";
+import { fitBounds } from "../../src/map/fit";
 import { boundsOf } from "../../src/map/grid";
 import {
   browserReady,
@@ -11,6 +12,14 @@ import {
   param,
 } from "../page";
 
+/** The part of the map that shows at first. */
+function bounds(site: string, xy: Float32Array) {
+  const text = readFileSync(`e2e/.static/${site}/data/index.json`, "utf8");
+  const index = JSON.parse(text) as { latents: Record<string, { total_firings: number }> };
+  const firings = Object.values(index.latents).map((latent) => latent.total_firings);
+  return fitBounds(xy, Float64Array.from(firings));
+}
+
 function readPositions(site: string, name = "positions.json"): Float32Array {
   const text = readFileSync(`e2e/.static/${site}/data/${name}`, "utf8");
   return Float32Array.from((JSON.parse(text) as { positions: number[][] }).positions.flat());
@@ -20,9 +29,9 @@ function readPositions(site: string, name = "positions.json"): Float32Array {
 async function place(page: Page, xy: Float32Array, latent: number): Promise<[number, number]> {
   const box = await page.locator(".map-surface").boundingBox();
   if (!box) throw new Error("The map has no box.");
-  const bounds = boundsOf(xy);
-  const frame = { width: box.width, height: box.height, bounds };
-  const [px, py] = toScreen(wholeMap(bounds), frame, xy[2 * latent], xy[2 * latent + 1]);
+  const fit = bounds("spec", xy);
+  const frame = { width: box.width, height: box.height, bounds: fit, extent: boundsOf(xy) };
+  const [px, py] = toScreen(wholeMap(fit), frame, xy[2 * latent], xy[2 * latent + 1]);
   return [box.x + px, box.y + py];
 }
 
@@ -188,4 +197,24 @@ test("262,144 latents open and are picked exactly", async ({ page }) => {
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
     await expect(found).toHaveText(String(wanted), { timeout: 2000 });
   }).toPass();
+});
+
+test("without WebGL the map says so, and the latent still shows", async ({ page }) => {
+  await page.addInitScript(() => {
+    HTMLCanvasElement.prototype.getContext = () => null;
+  });
+  await page.goto("spec/umap.html?latent=2");
+  await expect(page.getByRole("alert")).toContainText("WebGL");
+  await browserReady(page);
+});
+
+test("a latent outside of the view is brought in, a link keeps its own view", async ({ page }) => {
+  await page.goto("spec/umap.html?latent=1&view=0.5,0.5,40");
+  await mapReady(page);
+  await expect(page.locator(".map-status")).toContainText("outside the view");
+  expect(param(page, "view")).toBe("0.5,0.5,40");
+  await page.keyboard.press("ArrowRight");
+  await expect.poll(() => param(page, "view")).not.toBe("0.5,0.5,40");
+  expect(param(page, "view")).toMatch(/,40$/);
+  await expect(page.locator(".map-labels .selected")).toBeVisible();
 });

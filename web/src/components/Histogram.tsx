@@ -45,18 +45,29 @@ export function Histogram({ histogram, stats, scale }: Props) {
   );
 }
 
-function Bars({ histogram, stats, scale, width }: Props & { width: number }) {
-  const [pointed, setPointed] = useState<number | null>(null);
+/** Where everything lies, in pixels. */
+function layOut(histogram: ActivationHistogram, width: number) {
   const { bins, counts } = histogram;
-  const bars = histogramBars(bins, counts, scale);
-  const max = Math.max(...counts);
-  const top = axisTop(max, scale);
   const [low, high] = [bins[0], bins[bins.length - 1]];
   const plotWidth = width - PAD.left - PAD.right;
   const plotHeight = HEIGHT - PAD.top - PAD.bottom;
-  const barWidth = plotWidth / bars.length;
-  const base = PAD.top + plotHeight;
-  const x = (value: number) => PAD.left + ((value - low) / (high - low || 1)) * plotWidth;
+  return {
+    low,
+    high,
+    plotWidth,
+    plotHeight,
+    right: width - PAD.right,
+    base: PAD.top + plotHeight,
+    barWidth: plotWidth / counts.length,
+    x: (value: number) => PAD.left + ((value - low) / (high - low || 1)) * plotWidth,
+  };
+}
+
+function Bars({ histogram, stats, scale, width }: Props & { width: number }) {
+  const [pointed, setPointed] = useState<number | null>(null);
+  const bars = histogramBars(histogram.bins, histogram.counts, scale);
+  const { low, high, plotHeight, barWidth, base, x } = layOut(histogram, width);
+  const total = histogram.counts.reduce((sum, count) => sum + count, 0);
   const bar = pointed === null ? null : bars[pointed];
   return (
     <>
@@ -64,50 +75,33 @@ function Bars({ histogram, stats, scale, width }: Props & { width: number }) {
         width={width}
         height={HEIGHT}
         role="img"
-        aria-label={`${formatCount(counts.reduce((a, b) => a + b, 0))} firings between ${formatActivation(low)} and ${formatActivation(high)}, ${scale} scale`}
+        aria-label={`${formatCount(total)} firings between ${formatActivation(low)} and ${formatActivation(high)}, ${scale} scale`}
         onPointerLeave={() => setPointed(null)}
       >
-        {axisTicks(max, scale).map((tick) => {
-          const y = base - heightOf(tick, top, scale) * plotHeight;
+        <Axes histogram={histogram} scale={scale} width={width} />
+        {bars.map((item, i) => {
+          const left = PAD.left + i * barWidth;
+          const height = item.height * plotHeight;
+          const name = i === pointed ? "bar pointed" : "bar";
           return (
-            <g key={tick} className="tick">
-              <line x1={PAD.left} x2={width - PAD.right} y1={y} y2={y} />
-              <text x={PAD.left - 6} y={y} dy="0.35em" textAnchor="end">
-                {formatCompact(tick)}
-              </text>
+            // biome-ignore lint/suspicious/noArrayIndexKey: a bar is its place.
+            <g key={i} onPointerEnter={() => setPointed(i)}>
+              <rect className="hit" x={left} y={PAD.top} width={barWidth} height={plotHeight} />
+              <rect
+                className={name}
+                x={left + 0.5}
+                y={base - height}
+                width={Math.max(1, barWidth - 1)}
+                height={height}
+              />
             </g>
           );
         })}
-        {bars.map((item, i) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a bar is its place.
-          <g key={i} onPointerEnter={() => setPointed(i)}>
-            <rect
-              className="hit"
-              x={PAD.left + i * barWidth}
-              y={PAD.top}
-              width={barWidth}
-              height={plotHeight}
-            />
-            <rect
-              className={i === pointed ? "bar pointed" : "bar"}
-              x={PAD.left + i * barWidth + 0.5}
-              y={base - item.height * plotHeight}
-              width={Math.max(1, barWidth - 1)}
-              height={item.height * plotHeight}
-            />
-          </g>
-        ))}
-        {stats && <Median x={x(stats.p50)} top={PAD.top} base={base} />}
-        <line className="axis" x1={PAD.left} x2={width - PAD.right} y1={base} y2={base} />
-        <g className="tick">
-          {AXIS_TEXTS.map(({ anchor, at }) => (
-            <text key={anchor} x={PAD.left + at * plotWidth} y={HEIGHT - 5} textAnchor={anchor}>
-              {formatActivation(low + at * (high - low))}
-            </text>
-          ))}
-        </g>
+        {stats && (
+          <line className="median" x1={x(stats.p50)} x2={x(stats.p50)} y1={PAD.top} y2={base} />
+        )}
       </svg>
-      <p className="readout" aria-live="off">
+      <p className="readout">
         {bar
           ? `${formatActivation(bar.from)} to ${formatActivation(bar.to)}: ${formatCount(bar.count)} firings`
           : "Firings by activation; dashed: median"}
@@ -116,6 +110,31 @@ function Bars({ histogram, stats, scale, width }: Props & { width: number }) {
   );
 }
 
-function Median({ x, top, base }: { x: number; top: number; base: number }) {
-  return <line className="median" x1={x} x2={x} y1={top} y2={base} />;
+type AxesProps = Pick<Props, "histogram" | "scale"> & { width: number };
+
+function Axes({ histogram, scale, width }: AxesProps) {
+  const { low, high, plotWidth, plotHeight, right, base } = layOut(histogram, width);
+  const max = Math.max(...histogram.counts);
+  const top = axisTop(max, scale);
+  return (
+    <g className="tick">
+      {axisTicks(max, scale).map((tick) => {
+        const y = base - heightOf(tick, top, scale) * plotHeight;
+        return (
+          <g key={tick}>
+            <line x1={PAD.left} x2={right} y1={y} y2={y} />
+            <text x={PAD.left - 6} y={y} dy="0.35em" textAnchor="end">
+              {formatCompact(tick)}
+            </text>
+          </g>
+        );
+      })}
+      <line className="axis" x1={PAD.left} x2={right} y1={base} y2={base} />
+      {AXIS_TEXTS.map(({ anchor, at }) => (
+        <text key={anchor} x={PAD.left + at * plotWidth} y={HEIGHT - 5} textAnchor={anchor}>
+          {formatActivation(low + at * (high - low))}
+        </text>
+      ))}
+    </g>
+  );
 }

@@ -21,6 +21,18 @@ const MEANINGS: Readonly<Record<EdgeKind, string>> = {
   exported: "The edges of this export",
 };
 
+/** The file names of the specification; another export may name any file. */
+const MEASURE_FILES: Readonly<Record<string, EdgeKind>> = {
+  "decoder_similarity.npz": "cosine",
+  "jaccard_similarity.npz": "jaccard",
+  "coactivation.npz": "coactivation",
+};
+
+function describe(kind: EdgeKind, measure: string | null): string {
+  if (measure === null) return MEANINGS[kind];
+  return measure in MEASURE_FILES ? MEANINGS[MEASURE_FILES[measure]] : measure;
+}
+
 interface Props {
   experiment: Experiment;
   table: LatentTable;
@@ -48,7 +60,7 @@ export function NeighbourList({ experiment, table, id }: Props) {
           />
         )}
       </div>
-      <p className="readout">{query.data?.measure ?? MEANINGS[kind]}</p>
+      <p className="readout">{describe(kind, query.data?.measure ?? null)}</p>
       {query.isPending && <Loading what="neighbours" />}
       {query.isError && (
         <Failure what="The neighbours" error={query.error} onRetry={() => query.refetch()} />

@@ -16,26 +16,10 @@ interface Props {
 
 /** Search by token or by id. The text stays in the address, so hits stay lit on the map. */
 export function SearchBox({ experiment, table }: Props) {
-  const { query } = useViewState();
-  const [text, setText] = useState(query);
+  const { text, setText, settled, search, found, options } = useSearch(experiment, table);
   const [open, setOpen] = useState(false);
   const [active, setActive] = useState(-1);
   const list = useId();
-  const settled = useSettled(text, PAUSE_MS);
-  const search = useTokenSearch(experiment, settled);
-
-  // The back button and "clear" change the address under the box.
-  useEffect(() => setText(query), [query]);
-  useEffect(() => changeView({ query: settled }, "replace"), [settled]);
-
-  const found = useMemo(
-    () => searchGroups(settled, search.data ?? [], table.nLatents),
-    [settled, search.data, table.nLatents],
-  );
-  const options = useMemo(
-    () => [...(found.byId ? [found.byId] : []), ...found.groups.flatMap((g) => g.options)],
-    [found],
-  );
   const choose = (option: SearchOption | undefined) => {
     if (!option) return;
     changeView({ latent: option.id });
@@ -54,6 +38,11 @@ export function SearchBox({ experiment, table }: Props) {
       else event.currentTarget.blur();
     }
   };
+  const onChange = (value: string) => {
+    setText(value);
+    setOpen(true);
+    setActive(-1);
+  };
   const shown = open && settled.trim() !== "";
   return (
     <search className="search">
@@ -71,30 +60,12 @@ export function SearchBox({ experiment, table }: Props) {
         autoComplete="off"
         spellCheck={false}
         value={text}
-        onChange={(event) => {
-          setText(event.target.value);
-          setOpen(true);
-          setActive(-1);
-        }}
+        onChange={(event) => onChange(event.target.value)}
         onFocus={() => setOpen(true)}
         onBlur={() => setOpen(false)}
         onKeyDown={onKeyDown}
       />
-      {text === "" ? (
-        <kbd>/</kbd>
-      ) : (
-        <button
-          type="button"
-          className="icon-button clear"
-          aria-label="Clear the search"
-          onClick={() => {
-            setText("");
-            changeView({ query: "" }, "replace");
-          }}
-        >
-          <Icon name="close" />
-        </button>
-      )}
+      {text === "" ? <kbd>/</kbd> : <ClearButton onClear={() => setText("")} />}
       {shown && (
         <SearchList
           listId={list}
@@ -109,5 +80,42 @@ export function SearchBox({ experiment, table }: Props) {
         />
       )}
     </search>
+  );
+}
+
+/** The text of the box, mirrored in the address once it keeps still, and what it finds. */
+function useSearch(experiment: Experiment, table: LatentTable) {
+  const { query } = useViewState();
+  const [text, setText] = useState(query);
+  const settled = useSettled(text, PAUSE_MS);
+  const search = useTokenSearch(experiment, settled);
+  // The back button and "clear" change the address under the box.
+  useEffect(() => setText(query), [query]);
+  useEffect(() => changeView({ query: settled }, "replace"), [settled]);
+  const found = useMemo(
+    () => searchGroups(settled, search.data ?? [], table.nLatents),
+    [settled, search.data, table.nLatents],
+  );
+  const options = useMemo(
+    () => [...(found.byId ? [found.byId] : []), ...found.groups.flatMap((g) => g.options)],
+    [found],
+  );
+  return { text, setText, settled, search, found, options };
+}
+
+function ClearButton({ onClear }: { onClear: () => void }) {
+  const clear = () => {
+    onClear();
+    changeView({ query: "" }, "replace");
+  };
+  return (
+    <button
+      type="button"
+      className="icon-button clear"
+      aria-label="Clear the search"
+      onClick={clear}
+    >
+      <Icon name="close" />
+    </button>
   );
 }

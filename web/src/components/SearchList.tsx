@@ -90,7 +90,9 @@ function Line({
       {option.kind === "id" && <span className="quiet">Go to latent</span>}
       <LatentLabel label={table.labels[option.id] ?? null} />
       {option.kind === "hit" && option.count !== null && (
-        <span className="weight">{formatCount(option.count)}</span>
+        <span className="weight">
+          {formatCount(option.count)} {option.count === 1 ? "firing" : "firings"}
+        </span>
       )}
     </div>
   );

@@ -20,23 +20,9 @@ function clampWidth(width: number): number {
 export function SplitView({ left, right }: Props) {
   const [stored, store] = usePreference("fmi.panelWidth");
   const [openText, storeOpen] = usePreference("fmi.panelOpen");
-  const dragging = useRef(false);
   const open = openText !== "no";
   const width = clampWidth(Number(stored) || DEFAULT_WIDTH);
-
-  const drag = (event: PointerEvent) => {
-    if (dragging.current) store(String(clampWidth(window.innerWidth - event.clientX)));
-  };
-  const press = (event: PointerEvent<HTMLElement>) => {
-    event.currentTarget.setPointerCapture(event.pointerId);
-    dragging.current = true;
-  };
-  const key = (event: KeyboardEvent) => {
-    const step = { ArrowLeft: KEY_STEP, ArrowRight: -KEY_STEP }[event.key];
-    if (!step) return;
-    event.preventDefault();
-    store(String(clampWidth(width + step)));
-  };
+  const name = open ? "Hide the panel" : "Show the panel";
   return (
     <div className="split" style={{ "--panel-width": open ? `${width}px` : "0px" }}>
       <div className="split-left">
@@ -45,35 +31,57 @@ export function SplitView({ left, right }: Props) {
           type="button"
           className="icon-button fold"
           aria-expanded={open}
-          aria-label={open ? "Hide the panel" : "Show the panel"}
-          title={open ? "Hide the panel" : "Show the panel"}
+          aria-label={name}
+          title={name}
           onClick={() => storeOpen(open ? "no" : "yes")}
         >
           <Icon name="panel" />
         </button>
       </div>
-      {open && (
-        <>
-          {/* biome-ignore lint/a11y/useSemanticElements: a splitter that can be moved is no rule. */}
-          <div
-            className="split-handle"
-            role="separator"
-            tabIndex={0}
-            aria-orientation="vertical"
-            aria-label="Width of the panel"
-            aria-valuenow={width}
-            aria-valuemin={MIN_RIGHT}
-            aria-valuemax={clampWidth(Infinity)}
-            onPointerDown={press}
-            onPointerMove={drag}
-            onPointerUp={() => {
-              dragging.current = false;
-            }}
-            onKeyDown={key}
-          />
-          <div className="split-right">{right}</div>
-        </>
-      )}
+      {open && <Handle width={width} onChange={(next) => store(String(clampWidth(next)))} />}
+      {open && <div className="split-right">{right}</div>}
     </div>
+  );
+}
+
+interface HandleProps {
+  width: number;
+  onChange: (width: number) => void;
+}
+
+/** Moved with the pointer or with the arrow keys. */
+function Handle({ width, onChange }: HandleProps) {
+  const dragging = useRef(false);
+  const press = (event: PointerEvent<HTMLElement>) => {
+    event.currentTarget.setPointerCapture(event.pointerId);
+    dragging.current = true;
+  };
+  const drag = (event: PointerEvent) => {
+    if (dragging.current) onChange(window.innerWidth - event.clientX);
+  };
+  const key = (event: KeyboardEvent) => {
+    const step = { ArrowLeft: KEY_STEP, ArrowRight: -KEY_STEP }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    onChange(width + step);
+  };
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a splitter that can be moved is no rule.
+    <div
+      className="split-handle"
+      role="separator"
+      tabIndex={0}
+      aria-orientation="vertical"
+      aria-label="Width of the panel"
+      aria-valuenow={width}
+      aria-valuemin={MIN_RIGHT}
+      aria-valuemax={clampWidth(Infinity)}
+      onPointerDown={press}
+      onPointerMove={drag}
+      onPointerUp={() => {
+        dragging.current = false;
+      }}
+      onKeyDown={key}
+    />
   );
 }

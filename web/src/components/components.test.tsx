@@ -108,7 +108,7 @@ describe("numbers", () => {
       "50 %",
       "1.2 %",
       "0.001 %",
-      "1.0e-6 %",
+      "0.000001 %",
     ]);
     expect(formatOneIn(0.00012)).toBe("1 in 8,300 tokens");
   });

@@ -29,7 +29,7 @@ export function formatShare(share: number): string {
   if (share === 0) return "0 %";
   const percent = share * 100;
   if (percent >= 10) return `${percent.toFixed(0)} %`;
-  if (percent >= 0.001) return `${Number(percent.toPrecision(2))} %`;
+  if (percent >= 1e-6) return `${Number(percent.toPrecision(2))} %`;
   return `${percent.toExponential(1)} %`;
 }
 

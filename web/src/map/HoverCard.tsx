@@ -35,7 +35,7 @@ export function HoverCard({ experiment, table, hover }: Props) {
         <LatentLabel label={table.labels[hover.latent] ?? null} />
       </div>
       <p className="quiet">
-        {fires ? `${formatCount(firings)} firings` : "never fires"}
+        {fires ? `${formatCount(firings)} ${firings === 1 ? "firing" : "firings"}` : "never fires"}
         {fires && table.nTokens ? `, ${formatShare(firings / table.nTokens)} of tokens` : ""}
       </p>
       {best && <ExampleText example={best} max={best.maxActivation} />}

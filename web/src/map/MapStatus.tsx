@@ -2,18 +2,21 @@ import { VisibleText } from "../components/VisibleText";
 import type { LatentTable } from "../data/model";
 import { formatCount } from "../format/numbers";
 import { changeView } from "../state/useViewState";
+import type { ViewState } from "../state/viewState";
 import type { Paint } from "./paint";
 
 interface Props {
   table: LatentTable;
   paint: Paint;
   hits: ReadonlySet<number>;
-  zoom: number;
-  query: string;
+  outside: number;
+  view: ViewState;
 }
 
 /** What the map shows, in numbers. */
-export function MapStatus({ table, paint, hits, zoom, query }: Props) {
+export function MapStatus({ table, paint, hits, outside, view }: Props) {
+  const { query } = view;
+  const zoom = view.camera?.zoom ?? 1;
   const silent = table.totalFirings.reduce((sum, count) => sum + (count > 0 ? 0 : 1), 0);
   return (
     <div className="map-status" role="status">
@@ -33,6 +36,7 @@ export function MapStatus({ table, paint, hits, zoom, query }: Props) {
       <span>
         {formatCount(paint.order.length)} of {formatCount(table.nLatents)} latents shown,{" "}
         {formatCount(silent)} never fire
+        {outside > 0 && `, ${formatCount(outside)} outside the view`}
       </span>
       <span className="zoom">{zoom < 10 ? zoom.toFixed(1) : zoom.toFixed(0)}×</span>
     </div>

@@ -1,15 +1,18 @@
 import type { Camera } from "../state/viewState";
 import type { Bounds } from "./grid";
 
-/** The map's window on the screen and the extent of its points. y grows upwards on the map. */
+/** The map's window on the screen. y grows upwards on the map. */
 export interface Frame {
   readonly width: number;
   readonly height: number;
+  /** What fills the window at zoom 1. */
   readonly bounds: Bounds;
+  /** All points; the camera's centre stays within. */
+  readonly extent: Bounds;
 }
 
 const MARGIN = 0.92;
-export const MIN_ZOOM = 0.5;
+export const MIN_ZOOM = 0.1;
 export const MAX_ZOOM = 2000;
 
 /** Screen pixels per map unit. */
@@ -51,7 +54,7 @@ export function zoomAt(
 /** Move the picture by (dx, dy) pixels; the centre stays within the points' extent. */
 export function panBy(camera: Camera, frame: Frame, dx: number, dy: number): Camera {
   const scale = scaleOf(camera, frame);
-  const { minX, maxX, minY, maxY } = frame.bounds;
+  const { minX, maxX, minY, maxY } = frame.extent;
   return {
     x: Math.min(maxX, Math.max(minX, camera.x - dx / scale)),
     y: Math.min(maxY, Math.max(minY, camera.y + dy / scale)),
@@ -70,4 +73,22 @@ export function sameView(a: Camera, b: Camera, frame: Frame): boolean {
   const pixel = 1 / scaleOf(a, frame);
   const zoom = Math.abs(a.zoom / b.zoom - 1);
   return Math.abs(a.x - b.x) < pixel && Math.abs(a.y - b.y) < pixel && zoom < 0.01;
+}
+
+/** How many of the points `ids` lie outside of the window. */
+export function countOutside(
+  camera: Camera,
+  frame: Frame,
+  xy: Float32Array,
+  ids: Iterable<number>,
+): number {
+  const scale = scaleOf(camera, frame);
+  const [halfWidth, halfHeight] = [frame.width / 2 / scale, frame.height / 2 / scale];
+  let count = 0;
+  for (const i of ids) {
+    const dx = Math.abs(xy[2 * i] - camera.x);
+    const dy = Math.abs(xy[2 * i + 1] - camera.y);
+    if (dx > halfWidth || dy > halfHeight) count += 1;
+  }
+  return count;
 }

@@ -1,7 +1,17 @@
 import type { LatentTable } from "../data/model";
 import type { Theme } from "../state/useTheme";
 import type { Camera } from "../state/viewState";
-import { type Frame, panBy, sameView, toMap, toScreen, wholeMap, zoomAt } from "./camera";
+import {
+  countOutside,
+  type Frame,
+  panBy,
+  sameView,
+  toMap,
+  toScreen,
+  wholeMap,
+  zoomAt,
+} from "./camera";
+import { fitBounds } from "./fit";
 import { listenToGestures } from "./gestures";
 import { buildGrid, nearest, type PointGrid } from "./grid";
 import type { Paint } from "./paint";
@@ -20,7 +30,9 @@ export interface MapCallbacks {
   readonly onSelect: (latent: number) => void;
   /** The camera has come to rest; null = at everything. */
   readonly onCamera: (camera: Camera | null) => void;
-  readonly onLabels: (labels: readonly PlacedLabel[]) => void;
+  /** So many of the drawn latents lie outside of the window, once it has come to rest. */
+  readonly onOutside: (count: number) => void;
+  readonly onLabels: (labels: readonly PlacedLabel[], selected: number | null) => void;
 }
 
 const PICK_RADIUS = 9;
@@ -40,9 +52,16 @@ export class MapController {
   private order: Uint32Array = new Uint32Array(0);
   private paint: Paint | null = null;
   private camera: Camera = { x: 0.5, y: 0.5, zoom: 1 };
-  private frame: Frame = { width: 1, height: 1, bounds: this.grid.bounds };
+  private frame: Frame = {
+    width: 1,
+    height: 1,
+    bounds: this.grid.bounds,
+    extent: this.grid.bounds,
+  };
+  private selected: number | null = null;
   private wanted = 0;
   private settling = 0;
+  private counting = 0;
 
   constructor(element: HTMLElement, canvas: HTMLCanvasElement, callbacks: MapCallbacks) {
     this.element = element;
@@ -64,18 +83,21 @@ export class MapController {
     this.grid = buildGrid(xy);
     this.table = table;
     this.order = labelOrder(table);
-    this.frame = { ...this.frame, bounds: this.grid.bounds };
+    const bounds = fitBounds(xy, table.totalFirings);
+    this.frame = { ...this.frame, bounds, extent: this.grid.bounds };
     this.scene.setPoints(xy);
     this.draw();
   }
 
   setPaint(paint: Paint): void {
     this.paint = paint;
-    this.scene.setPaint(paint, this.grid.bounds);
+    this.scene.setPaint(paint, this.frame.bounds);
     this.draw();
   }
 
-  setMarks(marks: readonly Mark[], lines: Lines): void {
+  /** Rings and lines; `selected` gets its label before all others. */
+  setMarks(marks: readonly Mark[], lines: Lines, selected: number | null): void {
+    this.selected = selected;
     this.scene.setMarks(marks);
     this.scene.setLines(lines);
     this.draw();
@@ -88,7 +110,7 @@ export class MapController {
 
   /** Look where an address says; null = at everything. */
   setCamera(camera: Camera | null): void {
-    const next = camera ?? wholeMap(this.grid.bounds);
+    const next = camera ?? wholeMap(this.frame.bounds);
     // An address is rounded: coming back from there, the camera must not jump by half a pixel.
     if (sameView(next, this.camera, this.frame)) return;
     clearTimeout(this.settling);
@@ -97,7 +119,7 @@ export class MapController {
   }
 
   reset(): void {
-    this.move(wholeMap(this.grid.bounds));
+    this.move(wholeMap(this.frame.bounds));
   }
 
   zoomBy(factor: number): void {
@@ -140,6 +162,7 @@ export class MapController {
   dispose(): void {
     cancelAnimationFrame(this.wanted);
     clearTimeout(this.settling);
+    clearTimeout(this.counting);
     this.resizing.disconnect();
     this.stopGestures();
     this.scene.dispose();
@@ -150,7 +173,7 @@ export class MapController {
     this.callbacks.onHover(null);
     clearTimeout(this.settling);
     this.settling = window.setTimeout(() => {
-      const whole = sameView(this.camera, wholeMap(this.grid.bounds), this.frame);
+      const whole = sameView(this.camera, wholeMap(this.frame.bounds), this.frame);
       this.callbacks.onCamera(whole ? null : this.camera);
     }, SETTLE_MS);
     this.draw();
@@ -175,8 +198,8 @@ export class MapController {
   }
 
   private pickCentre(): void {
-    const { width, height, bounds } = this.frame;
-    const reach = Math.max(bounds.maxX - bounds.minX, bounds.maxY - bounds.minY);
+    const { width, height, extent } = this.frame;
+    const reach = Math.max(extent.maxX - extent.minX, extent.maxY - extent.minY);
     const [x, y] = toMap(this.camera, this.frame, width / 2, height / 2);
     const latent = nearest(this.grid, x, y, reach, this.paint?.hidden ?? null);
     if (latent >= 0) this.callbacks.onSelect(latent);
@@ -200,10 +223,18 @@ export class MapController {
     cancelAnimationFrame(this.wanted);
     this.wanted = 0;
     this.scene.render(this.camera, this.frame);
+    clearTimeout(this.counting);
+    this.counting = window.setTimeout(() => this.countOutside(), SETTLE_MS);
     if (!this.table) return;
     const { xy } = this.grid;
     const hidden = this.paint?.hidden ?? null;
-    const labels = placeLabels(this.order, this.table, xy, hidden, this.camera, this.frame);
-    this.callbacks.onLabels(labels);
+    const first = this.selected === null ? [] : [this.selected];
+    const labels = placeLabels(first, this.order, this.table, xy, hidden, this.camera, this.frame);
+    this.callbacks.onLabels(labels, this.selected);
+  }
+
+  private countOutside(): void {
+    const order = this.paint?.order ?? [];
+    this.callbacks.onOutside(countOutside(this.camera, this.frame, this.grid.xy, order));
   }
 }

@@ -2,17 +2,17 @@ import type { Bounds } from "./grid";
 
 export const DENSITY_SIDE = 256;
 
-/** How many drawn points lie around each of 256 x 256 places, smoothed, 0 to 255 (square root). */
-export function densityField(xy: Float32Array, order: Uint32Array, bounds: Bounds): Uint8Array {
+/** How many firing points lie around each of 256 x 256 places, smoothed, 0 to 255 (square root). */
+export function densityField(xy: Float32Array, points: Uint32Array, bounds: Bounds): Uint8Array {
   const side = DENSITY_SIDE;
   let field = new Float32Array(side * side);
   const width = bounds.maxX - bounds.minX || 1;
   const height = bounds.maxY - bounds.minY || 1;
-  for (const i of order) {
+  for (const i of points) {
     // A margin of an eighth keeps the smoothing from ending at the border.
     const column = Math.floor((0.125 + (0.75 * (xy[2 * i] - bounds.minX)) / width) * side);
     const row = Math.floor((0.125 + (0.75 * (xy[2 * i + 1] - bounds.minY)) / height) * side);
-    field[row * side + column] += 1;
+    if (column >= 0 && row >= 0 && column < side && row < side) field[row * side + column] += 1;
   }
   // Three box blurs come close to a Gaussian.
   for (let pass = 0; pass < 3; pass += 1) field = blur(blur(field, side, 1), side, side);

@@ -9,6 +9,7 @@ export function drawLabels(
   layer: HTMLElement | null,
   placed: readonly PlacedLabel[],
   table: LatentTable,
+  selected: number | null,
 ): void {
   if (!layer) return;
   while (layer.children.length < placed.length) {
@@ -21,6 +22,7 @@ export function drawLabels(
     element.hidden = !label;
     if (!label) return;
     const text = visibleString(table.labels[label.id]?.trim() ?? "");
+    element.classList.toggle("selected", label.id === selected);
     if (element.textContent !== text) element.textContent = text;
     element.style.transform = `translate(${label.x.toFixed(1)}px, ${label.y.toFixed(1)}px) translate(-50%, -140%)`;
   });

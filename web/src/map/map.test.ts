@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { LatentTable } from "../data/model";
 import { panBy, sameView, toMap, toScreen, wholeMap, zoomAt } from "./camera";
-import { buildGrid, nearest } from "./grid";
+import { fitBounds } from "./fit";
+import { boundsOf, buildGrid, nearest } from "./grid";
 import { commonLabels, firingRange, paintLatents, rateFraction } from "./paint";
 import { labelOrder, placeLabels } from "./regionLabels";
 
@@ -68,7 +69,8 @@ describe("picking", () => {
 });
 
 describe("the camera", () => {
-  const frame = { width: 800, height: 600, bounds: { minX: 0, minY: 0, maxX: 1, maxY: 1 } };
+  const bounds = { minX: 0, minY: 0, maxX: 1, maxY: 1 };
+  const frame = { width: 800, height: 600, bounds, extent: bounds };
   const camera = { x: 0.4, y: 0.6, zoom: 3 };
 
   test("screen and map are inverse", () => {
@@ -153,10 +155,32 @@ describe("painting", () => {
   });
 });
 
+test("the whole map leaves a few stray latents outside, and never a large part", () => {
+  const random = sequence(5);
+  const n = 2000;
+  const xy = Float32Array.from({ length: 2 * n }, () => 0.4 + 0.2 * random());
+  const firings = new Float64Array(n).fill(1);
+  xy.set([0, 0, 1, 1], 0);
+  // A silent latent far out does not count at all.
+  xy.set([5, 5], 20);
+  firings[10] = 0;
+  const { minX, maxX, minY, maxY } = fitBounds(xy, firings);
+  for (const low of [minX, minY]) expect(low).toBeGreaterThan(0.35);
+  for (const high of [maxX, maxY]) expect(high).toBeLessThan(0.65);
+  const even = Float32Array.from({ length: 2 * n }, random);
+  expect(fitBounds(even, firings)).toEqual(boundsOf(even));
+});
+
 test("region labels never overlap, and the most frequent latent speaks", () => {
-  const frame = { width: 800, height: 800, bounds: { minX: 0, minY: 0, maxX: 1, maxY: 1 } };
+  const bounds = { minX: 0, minY: 0, maxX: 1, maxY: 1 };
+  const frame = { width: 800, height: 800, bounds, extent: bounds };
   const xy = Float32Array.of(0.5, 0.5, 0.5, 0.5, 0.2, 0.2, 0.9, 0.9, 0.8, 0.2);
-  const placed = placeLabels(labelOrder(table), table, xy, null, wholeMap(frame.bounds), frame);
+  const place = (first: number[]) =>
+    placeLabels(first, labelOrder(table), table, xy, null, wholeMap(bounds), frame).map(
+      ({ id }) => id,
+    );
   // Latent 2 ("a") comes first, so latent 0 has no text left; 1 ("b") lies alone at the centre.
-  expect(placed.map(({ id }) => id)).toEqual([2, 1, 4]);
+  expect(place([])).toEqual([2, 1, 4]);
+  // The selection speaks before all.
+  expect(place([0])).toEqual([0, 4]);
 });

@@ -9,6 +9,8 @@ export interface Paint {
   readonly rgba: Uint8Array;
   /** Latents to draw, the important last (on top). */
   readonly order: Uint32Array;
+  /** So many of `order`, at its beginning, never fire. */
+  readonly nSilent: number;
   /** 1 where a latent is not drawn and cannot be picked. */
   readonly hidden: Uint8Array;
 }
@@ -78,7 +80,7 @@ export function paintLatents(table: LatentTable, options: PaintOptions): Paint {
     layer[i] = LAYERS[name];
     rgba.set([r, g, b, ALPHA[name]], 4 * i);
   }
-  return { rgba, hidden, order: drawingOrder(layer, hidden) };
+  return { rgba, hidden, ...drawingOrder(layer, hidden) };
 }
 
 /** A function from latent to colour; null = none of the classes shown. */
@@ -96,15 +98,19 @@ function colouring(table: LatentTable, options: PaintOptions): (latent: number) 
 }
 
 /** Counting sort by layer; hidden points are left out. */
-function drawingOrder(layer: Uint8Array, hidden: Uint8Array): Uint32Array {
+function drawingOrder(
+  layer: Uint8Array,
+  hidden: Uint8Array,
+): { order: Uint32Array; nSilent: number } {
   const next = new Uint32Array(4);
   for (let i = 0; i < layer.length; i += 1) if (!hidden[i]) next[layer[i] + 1] += 1;
   for (let k = 1; k < next.length; k += 1) next[k] += next[k - 1];
+  const nSilent = next[1];
   const order = new Uint32Array(next[3]);
   for (let i = 0; i < layer.length; i += 1) {
     if (hidden[i]) continue;
     order[next[layer[i]]] = i;
     next[layer[i]] += 1;
   }
-  return order;
+  return { order, nSilent };
 }

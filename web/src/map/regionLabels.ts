@@ -31,6 +31,7 @@ export function labelOrder(table: LatentTable): Uint32Array {
 
 /** Labels whose boxes do not overlap, each text once: frequent latents name their region first. */
 export function placeLabels(
+  first: readonly number[],
   order: Uint32Array,
   table: LatentTable,
   xy: Float32Array,
@@ -43,7 +44,7 @@ export function placeLabels(
   const texts = new Set<string>();
   const placed: PlacedLabel[] = [];
   let lookedAt = 0;
-  for (const id of order) {
+  for (const id of chain(first, order)) {
     const x = frame.width / 2 + (xy[2 * id] - camera.x) * scale;
     const y = frame.height / 2 - (xy[2 * id + 1] - camera.y) * scale;
     if (x < EDGE || y < EDGE || x > frame.width - EDGE || y > frame.height - EDGE) continue;
@@ -58,6 +59,11 @@ export function placeLabels(
     placed.push({ id, x, y });
   }
   return placed;
+}
+
+function* chain(first: Iterable<number>, then: Iterable<number>): Iterable<number> {
+  yield* first;
+  yield* then;
 }
 
 interface Box {

@@ -7,7 +7,7 @@ import {
   LineSegments,
   Mesh,
   Points,
-  RawShaderMaterial,
+  type RawShaderMaterial,
   RedFormat,
   Scene,
   SRGBColorSpace,
@@ -21,9 +21,9 @@ import type { Camera } from "../state/viewState";
 import { type Frame, pointSize, scaleOf } from "./camera";
 import { DENSITY_SIDE, densityField } from "./density";
 import type { Bounds } from "./grid";
+import { densityMaterial, lineMaterial, pointMaterial, ringMaterial } from "./materials";
 import type { Paint } from "./paint";
 import { ACCENT, BACKDROP, type Rgb } from "./palette";
-import * as shaders from "./shaders";
 
 /** A ring round one latent. */
 export interface Mark {
@@ -59,44 +59,11 @@ export class MapScene {
   constructor(canvas: HTMLCanvasElement) {
     this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: false });
     const camera = { centre: this.centre, scale: this.scale };
-    const make = (vertexShader: string, fragmentShader: string, uniforms: object) =>
-      new RawShaderMaterial({
-        vertexShader,
-        fragmentShader,
-        uniforms: { ...camera, ...uniforms },
-        transparent: true,
-        depthTest: false,
-        depthWrite: false,
-      });
-    this.density = new Mesh(
-      new BufferGeometry(),
-      make(shaders.DENSITY_VERTEX, shaders.DENSITY_FRAGMENT, {
-        field: { value: null },
-        tint: { value: new Vector3() },
-        opacity: { value: 0 },
-      }),
-    );
-    this.points = new Points(
-      new BufferGeometry(),
-      make(shaders.POINT_VERTEX, shaders.POINT_FRAGMENT, {
-        size: { value: 2 },
-        opacity: { value: 1 },
-      }),
-    );
-    this.lines = new LineSegments(
-      new BufferGeometry(),
-      make(shaders.LINE_VERTEX, shaders.LINE_FRAGMENT, {
-        tint: { value: new Vector3() },
-        opacity: { value: 0.4 },
-      }),
-    );
-    this.rings = new Points(
-      new BufferGeometry(),
-      make(shaders.RING_VERTEX, shaders.RING_FRAGMENT, {
-        ratio: this.ratio,
-        halo: { value: new Vector3() },
-      }),
-    );
+    const geometry = () => new BufferGeometry();
+    this.density = new Mesh(geometry(), densityMaterial(camera));
+    this.points = new Points(geometry(), pointMaterial(camera));
+    this.lines = new LineSegments(geometry(), lineMaterial(camera));
+    this.rings = new Points(geometry(), ringMaterial({ ...camera, ratio: this.ratio }));
     [this.density, this.points, this.lines, this.rings].forEach((object, i) => {
       object.frustumCulled = false;
       object.renderOrder = i;
@@ -122,7 +89,7 @@ export class MapScene {
     const geometry = this.points.geometry;
     geometry.setAttribute("paint", new BufferAttribute(paint.rgba, 4, true));
     geometry.setIndex(new BufferAttribute(paint.order, 1));
-    this.setDensity(densityField(this.xy, paint.order, bounds), bounds);
+    this.setDensity(densityField(this.xy, paint.order.subarray(paint.nSilent), bounds), bounds);
   }
 
   setMarks(marks: readonly Mark[]): void {
