@@ -102,7 +102,8 @@ def test_all_winds_are_equally_common_between_towns() -> None:
     pen, towns = writer(), TOPICS[-1]
     winds = [pen.fact(towns)[-2].removeprefix("*") for _ in range(3200)]
     counts = np.array([winds.count(wind) for wind in COMPASS.words])
-    assert counts.min() > 140 and counts.max() < 260
+    assert counts.min() > 140
+    assert counts.max() < 260
 
 
 def test_at_least_65_percent_of_sentences_are_fuzzy() -> None:
@@ -158,7 +159,8 @@ def test_a_token_stream_marks_answers_and_starts_documents() -> None:
         generator(0, "test"), index, bos=1, n_tokens=20_000, fact_share=0.3
     )
     assert ids.shape == is_answer.shape == (20_000,)
-    assert ids[0] == 1 and 150 < (ids == 1).sum() < 400
+    assert ids[0] == 1
+    assert 150 < (ids == 1).sum() < 400
     assert 0.01 < is_answer.mean() < 0.06
     answers = {word for group in GROUPS for word in group.words}
     spelled = {token: word for word, token in index.items()}

@@ -55,9 +55,9 @@ class GroupResult:
     ----------
     name
         The group.
-    f1, rank, n_latents
+    f1, rank, latents
         Overlap of its best cluster with its true latents, the cluster's place in the ranked list
-        (1 is first), and its size.
+        (1 is first), and its members.
     ring
         On a circle: order in the displayed plane.
     share
@@ -72,7 +72,7 @@ class GroupResult:
     name: str
     f1: float
     rank: int
-    n_latents: int
+    latents: tuple[int, ...]
     ring: Ring | None
     share: float
     loop: float
@@ -124,18 +124,17 @@ def group_results(
         f1 = [_f1(candidate.cloud.latents, members) for candidate in candidates]
         if not f1:
             nothing = Ring(0.0, 0.0, 0.0) if circle else None
-            results[group.name] = GroupResult(group.name, 0.0, 0, 0, nothing, 0.0, 0.0, 0.0, 0.0)
+            results[group.name] = GroupResult(group.name, 0.0, 0, (), nothing, 0.0, 0.0, 0.0, 0.0)
             continue
         best = int(np.argmax(f1))
         chosen = candidates[best]
         latents = chosen.cloud.latents
-        means = type_means(firings[:, latents], decoder[latents], token_ids, np.sort(words))
-        means = means[np.argsort(np.argsort(words))]
+        means = word_means(group, latents, firings, decoder, token_ids)
         results[group.name] = GroupResult(
             name=group.name,
             f1=f1[best],
             rank=best + 1,
-            n_latents=len(latents),
+            latents=tuple(latents.tolist()),
             ring=ring_in(means, chosen.view.axes, chosen.view.centre) if circle else None,
             share=chosen.view.share,
             loop=chosen.view.loop,
@@ -143,6 +142,39 @@ def group_results(
             fit=0.0 if circle else coordinate_fit(means, group),
         )
     return results
+
+
+def word_means(
+    group: Group,
+    latents: NDArray[np.int64],
+    firings: sp.csr_matrix,
+    decoder: NDArray[np.float32],
+    token_ids: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Mean reconstruction from ``latents`` at each word of a group, (n_words, d), group order."""
+    words = word_ids(group)
+    means = type_means(firings[:, latents], decoder[latents], token_ids, np.sort(words))
+    return means[np.argsort(np.argsort(words))]
+
+
+def null_rings(
+    found: dict[str, GroupResult],
+    firings: sp.csr_matrix,
+    decoder: NDArray[np.float32],
+    token_ids: NDArray[np.int64],
+) -> dict[str, Ring]:
+    """Judge the found clusters again, on firings or a decoder whose structure was destroyed.
+
+    The plane is chosen anew, by the same rule, on the words' own points.
+    """
+    rings = {}
+    for group in GROUPS:
+        latents = np.array(found[group.name].latents, dtype=np.int64)
+        if group.kind is Kind.CIRCLE and len(latents):
+            means = word_means(group, latents, firings, decoder, token_ids)
+            view = view_of(means)
+            rings[group.name] = ring_in(means, view.axes, view.centre)
+    return rings
 
 
 def word_ids(group: Group) -> NDArray[np.int64]:

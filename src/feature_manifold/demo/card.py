@@ -141,7 +141,7 @@ def _clouds(facts: dict[str, Any]) -> str:
             else f" | | | {cloud['fit']:.3f} "
         )
         lines.append(
-            f"| {group.name} ({len(group.words)}) | {group.kind} | {cloud['n_latents']} | "
+            f"| {group.name} ({len(group.words)}) | {group.kind} | {len(cloud['latents'])} | "
             f"{cloud['f1']:.2f} | {cloud['rank']} | {shown}|"
         )
     lines += ["", 'The twelve hours on the single token "o\'clock", raw residual stream:', ""]

@@ -58,7 +58,7 @@ class View:
     centre
         Mean of the centroids, (d_model,).
     ring
-        Annulus score times the plane's share of the variance, in [0, 1].
+        Longest H1 bar in the plane over the RMS radius there (at most 1), times ``share``.
     share
         The plane's share of the variance of the centroids.
     loop, second_loop
@@ -175,38 +175,44 @@ def type_means(
 
 
 def view_of(centroids: NDArray[np.float64]) -> View:
-    """Choose, of the first four PCs, the pair in which centroids look most like a ring."""
+    """Choose, of the first four PCs, the pair in which centroids look most like a ring.
+
+    Round means a long H1 bar in the plane; a bar of 1 RMS radius is as good as a full circle (a
+    regular 12-gon has 1.2), so that beyond it the plane's share of the variance decides.
+    """
     centre = centroids.mean(0)
-    centred = centroids - centre
-    _, scale, axes = np.linalg.svd(centred, full_matrices=False)
+    _, scale, axes = np.linalg.svd(centroids - centre, full_matrices=False)
     share = scale**2 / max(float((scale**2).sum()), 1e-30)
-    points = centred @ axes.T
+    points = (centroids - centre) @ axes.T
     pairs = list(combinations(range(min(4, len(scale))), 2))
-    rings = [_annulus(points[:, pair]) * share[list(pair)].sum() for pair in pairs]
-    best = pairs[int(np.argmax(rings))]
-    radius = float(np.sqrt((points[:, :3] ** 2).sum(1).mean()))
-    bars = ripser(points[:, :3], maxdim=1)["dgms"][1]
-    lengths = np.sort(np.r_[bars[:, 1] - bars[:, 0], 0.0, 0.0])[::-1] / max(radius, 1e-30)
+    rings = [min(1.0, loops(points[:, pair])[0]) * float(share[list(pair)].sum()) for pair in pairs]
+    # Without any loop the first two PCs are shown: they are the first pair.
+    best = list(pairs[int(np.argmax(rings))])
+    loop, second_loop = loops(points[:, :3])
     return View(
-        axes=axes[list(best)],
+        axes=axes[best],
         centre=centre,
-        ring=float(max(rings)),
-        share=float(share[list(best)].sum()),
-        loop=float(lengths[0]),
-        second_loop=float(lengths[1]),
+        ring=max(rings),
+        share=float(share[best].sum()),
+        loop=loop,
+        second_loop=second_loop,
     )
 
 
-def _annulus(points: NDArray[np.float64]) -> float:
-    """1 for points at equal distance and even angles round their mean, 0 for a blob or a line."""
-    radius = np.hypot(points[:, 0], points[:, 1])
-    angle = np.sort(np.arctan2(points[:, 1], points[:, 0]))
-    widest = np.diff(np.r_[angle, angle[0] + 2 * np.pi]).max() / (2 * np.pi)
-    roundness = max(0.0, 1 - 2 * float(radius.std() / max(radius.mean(), 1e-30)))
-    return roundness * max(0.0, 1 - 2 * (float(widest) - 1 / len(points)))
+def loops(points: NDArray[np.float64]) -> tuple[float, float]:
+    """Longest and second longest H1 bar (Vietoris-Rips) of points (n, d) over their RMS radius."""
+    radius = float(np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean()))
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    bars = ripser(distances, distance_matrix=True, maxdim=1)["dgms"][1]
+    lengths = np.sort(np.r_[bars[:, 1] - bars[:, 0], 0.0, 0.0])[::-1] / max(radius, 1e-30)
+    return float(lengths[0]), float(lengths[1])
 
 
 def score(cloud: Cloud, view: View) -> float:
-    """How much a cluster looks like a manifold; label-free, one formula for all shapes."""
+    """How much a cluster looks like a manifold; label-free, one formula for all shapes.
+
+    Its activation falls on few token types, its points differ by type, and they close a loop, in
+    space or better in the plane. Fewer than six types make no shape.
+    """
     size = min(1.0, len(cloud.core) / 6)
     return cloud.core_mass * cloud.token_share * (view.loop + view.ring) * size
