@@ -193,7 +193,7 @@ harvesting.harvest(tiny, Path({str(corpus)!r}), Path({str(tmp_path / "raw")!r}))
         stderr=subprocess.DEVNULL,
     )
     first = tmp_path / "raw" / "shard_00000" / "manifest.json"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not first.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)

@@ -12,8 +12,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from feature_manifold.core.config import make_config
-from feature_manifold.core.errors import DeviceError, ModelError
+from feature_manifold.core.errors import DeviceError, ModelError, SaeError
 from feature_manifold.core.rng import generator
+from feature_manifold.harvest import check_harvest
 from feature_manifold.harvest.batches import batches_by_length, cut_ranges, padded_rows
 from feature_manifold.harvest.device import choose_device
 from feature_manifold.harvest.model import ResidualModel, model_facts
@@ -156,6 +157,22 @@ def test_a_missing_gpu_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DeviceError, match="Use device: auto or cpu"):
         choose_device("cuda:1")
     assert choose_device("auto") == CPU
+
+
+def test_what_is_wrong_is_known_before_the_corpus_is_read(gemma_text: TinyHub) -> None:
+    def check(**changes: Any) -> None:
+        with in_hub(gemma_text):
+            check_harvest(make_config(gemma_text.config(**changes)))
+
+    check()
+    with pytest.raises(DeviceError):
+        check(device="cuda:99")
+    with pytest.raises(SaeError, match="Nearest"):
+        check(sae_l0="huge")
+    with pytest.raises(SaeError, match="No SAE folder"):
+        check(sae_path="nowhere")
+    with pytest.raises(ModelError, match="hf download"):
+        check(model="google/gemma-3-1b-pt", layer=7)
 
 
 def test_batches_hold_every_window_once_with_little_padding() -> None:

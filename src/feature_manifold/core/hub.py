@@ -1,12 +1,19 @@
 """Failures of the Hugging Face hub, told in one line that says what to do."""
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from feature_manifold.core.config import resolve_path
 from feature_manifold.core.errors import FmiError, MissingExtraError
 
 HARVEST_EXTRA = 'pip install "feature-manifold-interface[harvest]"'
+
+REACH_S = 10.0
+"""Seconds to wait for the hub's first answer."""
 
 
 @contextmanager
@@ -16,7 +23,8 @@ def hub_access(repo_id: str, *, kind: str, error: type[FmiError]) -> Iterator[No
     Parameters
     ----------
     repo_id
-        Repository that the block reads, ``owner/name``.
+        Repository that the block reads, ``owner/name``. A path on this machine needs no hub:
+        then nothing is changed.
     kind
         What it is, for the message: ``model``, ``SAE``, ``data set``.
     error
@@ -28,8 +36,12 @@ def hub_access(repo_id: str, *, kind: str, error: type[FmiError]) -> Iterator[No
         Of class ``error``, for a gated, unknown or unreachable repository, or one that lacks a
         file. Everything else passes through.
     """
-    try:
+    if resolve_path(repo_id) is not None:
         yield
+        return
+    try:
+        with _offline_if_unreachable():
+            yield
     except Exception as failure:
         message = _explain(failure, repo_id, kind)
         if message is None:
@@ -63,11 +75,42 @@ def hub_file(repo_id: str, name: str, *, kind: str, error: type[FmiError]) -> Pa
         return Path(hf_hub_download(repo_id, name, repo_type=repo_type))
 
 
+@contextmanager
+def _offline_if_unreachable() -> Iterator[None]:
+    """Read the cache alone when there is no network.
+
+    huggingface_hub would try every file six times, 23 seconds each, even those it has cached.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _is_reachable()
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+@cache
+def _is_reachable() -> bool:
+    """Ask the hub for anything, once."""
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=REACH_S)
+    except (_hub_errors().HTTPError, OSError):
+        return False
+    return True
+
+
+def _hub_errors() -> Any:
+    """Return the hub's error module; its HTTPError is that of the HTTP library it uses."""
+    return importlib.import_module("huggingface_hub.errors")
+
+
 def _explain(failure: BaseException, repo_id: str, kind: str) -> str | None:
     """Return the line for a failure of the hub, or None for a failure of something else."""
-    import httpx
-    from huggingface_hub import errors
-
+    errors = _hub_errors()
     page = f"https://huggingface.co/{'datasets/' if kind == 'data set' else ''}{repo_id}"
     chain: list[BaseException] = []
     link: BaseException | None = failure
@@ -92,8 +135,7 @@ def _explain(failure: BaseException, repo_id: str, kind: str) -> str | None:
     unreachable = (
         errors.LocalEntryNotFoundError,
         errors.OfflineModeIsEnabled,
-        errors.HfHubHTTPError,
-        httpx.TransportError,
+        errors.HTTPError,
         ConnectionError,
     )
     if any(isinstance(link, unreachable) for link in chain):

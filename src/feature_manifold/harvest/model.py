@@ -77,11 +77,7 @@ class ResidualModel:
     def __init__(self, config: ExperimentConfig, device: torch.device) -> None:
         model_config = _load_config(config.model)
         n_layers = _text_config(model_config).num_hidden_layers
-        if config.layer >= n_layers:
-            raise ModelError(
-                f"Model '{config.model}' has {n_layers} blocks: 'layer' is {config.layer}, "
-                f"and may be 0 to {n_layers - 1}."
-            )
+        check_layer(config, n_layers)
         model = _load_truncated(config, model_config, n_layers, device)
         self._decoder: Any = model.get_decoder()
         self.device = device
@@ -129,6 +125,21 @@ def model_facts(name: str) -> ModelFacts:
     else:
         revision = fingerprint(path)
     return ModelFacts(int(text.num_hidden_layers), int(text.hidden_size), revision)
+
+
+def check_layer(config: ExperimentConfig, n_layers: int) -> None:
+    """Check that the model has the block that the config names.
+
+    Raises
+    ------
+    ModelError
+        Naming the valid range.
+    """
+    if config.layer >= n_layers:
+        raise ModelError(
+            f"Model '{config.model}' has {n_layers} blocks: 'layer' is {config.layer}, "
+            f"and may be 0 to {n_layers - 1}."
+        )
 
 
 def _stop(module: torch.nn.Module, args: Any, output: Any) -> None:

@@ -56,19 +56,29 @@ def load_sae(config: ExperimentConfig, device: torch.device) -> Sae:
         If SAELens is needed and not installed.
     """
     if config.sae_path is not None:
-        return _load_folder(config.sae_path, layer=config.layer, device=device)
-    release = config.sae_release or release_of_model(config.model)
-    if release is None:
-        raise SaeError(
-            f"No SAE is known for '{config.model}'. Set sae-release and sae-id (SAELens' names), "
-            "or sae-path (a local folder)."
-        )
+        return _load_folder(_sae_folder(config.sae_path), layer=config.layer, device=device)
+    release = _release(config)
     if not is_scope_release(release):
         return saelens.load_release(release, config.sae_id, layer=config.layer, device=device)
-    sae_id = config.sae_id or sae_id_of(config.layer, config.sae_width, config.sae_l0)
-    scope = find_scope_sae(release, sae_id)
-    _check_names(config, sae_id)
-    return _load_scope(scope, layer=config.layer, device=device)
+    return _load_scope(_scope_sae(config, release), layer=config.layer, device=device)
+
+
+def check_sae_name(config: ExperimentConfig) -> None:
+    """Check what can be said of the SAE in a moment: no weights, no network.
+
+    Raises
+    ------
+    SaeError, ConfigError, MissingExtraError
+        As ``load_sae`` does.
+    """
+    if config.sae_path is not None:
+        _sae_folder(config.sae_path)
+        return
+    release = _release(config)
+    if is_scope_release(release):
+        _scope_sae(config, release)
+    else:
+        saelens.check_installed(f"Release '{release}'")
 
 
 def load_fitting_sae(config: ExperimentConfig, device: torch.device) -> tuple[Sae, ModelFacts]:
@@ -91,10 +101,19 @@ def load_fitting_sae(config: ExperimentConfig, device: torch.device) -> tuple[Sa
     return sae, facts
 
 
-def _load_folder(value: str, *, layer: int, device: torch.device) -> Sae:
+def _sae_folder(value: str) -> Path:
     folder = resolve_path(value)
     if folder is None or not folder.is_dir():
         raise SaeError(f"No SAE folder '{value}'. Check 'sae-path' in the config.")
+    if not (folder / SCOPE_FILE).exists() and not (folder / SAELENS_FILE).exists():
+        raise SaeError(
+            f"Folder {folder} holds no SAE: expected {SCOPE_FILE} (Gemma Scope 2) or "
+            f"{SAELENS_FILE} and cfg.json (SAELens)."
+        )
+    return folder
+
+
+def _load_folder(folder: Path, *, layer: int, device: torch.device) -> Sae:
     if (folder / SCOPE_FILE).exists():
         config_path = folder / "config.json"
         return load_scope_folder(
@@ -105,13 +124,25 @@ def _load_folder(value: str, *, layer: int, device: torch.device) -> Sae:
             layer=layer,
             device=device,
         )
-    if (folder / SAELENS_FILE).exists():
-        native = load_saelens_folder(folder, layer=layer, device=device)
-        return native or saelens.load_folder(folder, layer=layer, device=device)
-    raise SaeError(
-        f"Folder {folder} holds no SAE: expected {SCOPE_FILE} (Gemma Scope 2) or {SAELENS_FILE} "
-        "and cfg.json (SAELens)."
-    )
+    native = load_saelens_folder(folder, layer=layer, device=device)
+    return native or saelens.load_folder(folder, layer=layer, device=device)
+
+
+def _release(config: ExperimentConfig) -> str:
+    release = config.sae_release or release_of_model(config.model)
+    if release is None:
+        raise SaeError(
+            f"No SAE is known for '{config.model}'. Set sae-release and sae-id (SAELens' names), "
+            "or sae-path (a local folder)."
+        )
+    return release
+
+
+def _scope_sae(config: ExperimentConfig, release: str) -> ScopeSae:
+    sae_id = config.sae_id or sae_id_of(config.layer, config.sae_width, config.sae_l0)
+    scope = find_scope_sae(release, sae_id)
+    _check_names(config, sae_id)
+    return scope
 
 
 def _load_scope(scope: ScopeSae, *, layer: int, device: torch.device) -> Sae:

@@ -4,6 +4,8 @@ Its ``encode`` forms the dense (tokens x latents) block, so few tokens go in at 
 """
 
 import hashlib
+import importlib
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,14 +154,23 @@ def load_folder(folder: Path, *, layer: int, device: torch.device) -> SaelensSae
     return SaelensSae(sae, folder.name, "", layer=layer)
 
 
-def _import_saelens(what: str) -> Any:
-    try:
-        import sae_lens
-    except ImportError:
+def check_installed(what: str) -> None:
+    """Check that SAELens is there, without the seconds that importing it takes.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not.
+    """
+    if importlib.util.find_spec("sae_lens") is None:
         raise MissingExtraError(
             f'{what} needs SAELens: pip install "feature-manifold-interface[saelens]"'
-        ) from None
-    return sae_lens
+        )
+
+
+def _import_saelens(what: str) -> Any:
+    check_installed(what)
+    return importlib.import_module("sae_lens")
 
 
 def _scope_converter(release: str, sae_id: str) -> Any:

@@ -31,9 +31,10 @@ def measure_sae(config: ExperimentConfig, *, n_tokens: int, progress: Progress) 
     """
     # Imported here: they need torch, which planning and exploring do not.
     from feature_manifold.corpus import build_token_table
-    from feature_manifold.harvest import sae_sanity
+    from feature_manifold.harvest import check_harvest, sae_sanity
 
     config = config.replaced(num_tokens=n_tokens)
+    check_harvest(config)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build_token_table(config, folder, progress=progress)
