@@ -44,7 +44,9 @@ python-checks: $(VENV)/.installed-dev visualizer/index.html
 	$(BIN)/mypy
 	$(BIN)/pytest -q -m "not gpu and not network" --durations=15
 
-web-checks: web/node_modules/.installed
+web-checks: $(VENV)/.installed-dev web/node_modules/.installed
+	$(BIN)/fmi openapi web/openapi.json
+	$(BIN)/python hatch_build.py npm run check-types
 	$(BIN)/python hatch_build.py npm run check
 	$(BIN)/python hatch_build.py npm test
 
