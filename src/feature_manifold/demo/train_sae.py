@@ -254,6 +254,9 @@ def save_sae(sae: Sae, folder: Path, *, layer: int, model_name: str, context_siz
         "normalize_activations": "none",
         "reshape_activations": "none",
         "metadata": {
+            # Without it SAELens takes the file for one of its old formats and drops the rest.
+            "sae_lens_version": "6.0.0",
+            "sae_lens_training_version": None,
             "model_name": model_name,
             "hook_name": f"blocks.{layer}.hook_resid_post",
             "hf_hook_name": f"model.layers.{layer}.output",
