@@ -4,29 +4,6 @@
  */
 
 export interface paths {
-    "/api/edges": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Edges of one latent, or the strongest of all
-         * @description Send edges, strongest first, each once; JSON holds at most 10,000.
-         *
-         *     With ``Accept: application/octet-stream`` they come as ``source`` and ``target`` (uint32) and
-         *     ``weight`` (float32) in the binary body.
-         */
-        get: operations["edges"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/experiments": {
         parameters: {
             query?: never;
@@ -39,6 +16,46 @@ export interface paths {
          * @description List the experiments; one that cannot be read is listed with its problem.
          */
         get: operations["experiments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/latents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Label, firings and greatest activation of every latent, as columns
+         * @description Send three columns; index = latent id.
+         */
+        get: operations["latents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/latent/{latent_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One latent: label, statistics, histogram, examples
+         * @description Send the page of a latent, the same as the exported ``latents/{id}.json``.
+         */
+        get: operations["latent"];
         put?: never;
         post?: never;
         delete?: never;
@@ -70,7 +87,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/latent/{latent_id}": {
+    "/api/edges": {
         parameters: {
             query?: never;
             header?: never;
@@ -78,30 +95,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One latent: label, statistics, histogram, examples
-         * @description Send the page of a latent, the same as the exported ``latents/{id}.json``.
+         * Edges of one latent, or the strongest of all
+         * @description Send edges, strongest first, each once; JSON holds at most 10,000.
+         *
+         *     With ``Accept: application/octet-stream`` they come as ``source`` and ``target`` (uint32) and
+         *     ``weight`` (float32) in the binary body.
          */
-        get: operations["latent"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/latents": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Label, firings and greatest activation of every latent, as columns
-         * @description Send three columns; index = latent id.
-         */
-        get: operations["latents"];
+        get: operations["edges"];
         put?: never;
         post?: never;
         delete?: never;
@@ -142,12 +142,12 @@ export interface components {
          * @description Activations over all firings of a latent; 0 when it never fires.
          */
         ActivationStats: {
+            /** Min */
+            min: number;
             /** Max */
             max: number;
             /** Mean */
             mean: number;
-            /** Min */
-            min: number;
             /** P10 */
             p10: number;
             /** P50 */
@@ -172,58 +172,58 @@ export interface components {
          * @description Edges, strongest first.
          */
         EdgeList: {
-            /** Edges */
-            edges: components["schemas"]["Edge"][];
             /** Experiment Id */
             experiment_id: string;
+            /** Type */
+            type: string;
             /**
              * N Edges
              * @description Edges that fit the question; more than are listed if cut.
              */
             n_edges: number;
-            /** Type */
-            type: string;
+            /** Edges */
+            edges: components["schemas"]["Edge"][];
         };
         /**
          * Example
          * @description One context in which the latent fires.
          */
         Example: {
+            /** Max Activation */
+            max_activation: number;
             /**
              * Context
              * @description The tokens, joined.
              */
             context: string;
-            /**
-             * Firing Positions
-             * @description Places in ``tokens`` where it fires.
-             */
-            firing_positions: number[];
-            /** Max Activation */
-            max_activation: number;
-            /** N Firings */
-            n_firings: number;
+            /** Tokens */
+            tokens: string[];
             /**
              * Token Activations
              * @description One per token, 0 where silent.
              */
             token_activations: number[];
-            /** Tokens */
-            tokens: string[];
+            /**
+             * Firing Positions
+             * @description Places in ``tokens`` where it fires.
+             */
+            firing_positions: number[];
+            /** N Firings */
+            n_firings: number;
         };
         /**
          * ExampleGroups
          * @description Examples by strength.
          */
         ExampleGroups: {
-            /** High */
-            high: components["schemas"]["Example"][];
-            /** Low */
-            low: components["schemas"]["Example"][];
-            /** Medium */
-            medium: components["schemas"]["Example"][];
             /** Top */
             top: components["schemas"]["Example"][];
+            /** High */
+            high: components["schemas"]["Example"][];
+            /** Medium */
+            medium: components["schemas"]["Example"][];
+            /** Low */
+            low: components["schemas"]["Example"][];
         };
         /**
          * ExperimentList
@@ -238,8 +238,29 @@ export interface components {
          * @description One experiment; a size is null until the stage that finds it has run.
          */
         ExperimentSummary: {
+            /** Id */
+            id: string;
+            /** Model */
+            model: string | null;
+            /** Layer */
+            layer: number | null;
+            /** Sae Width */
+            sae_width: string | null;
+            /** Sae L0 */
+            sae_l0: string | null;
+            /** Num Tokens */
+            num_tokens: number | null;
+            /** N Latents */
+            n_latents: number | null;
             /** D Model */
             d_model: number | null;
+            /** N Firings */
+            n_firings: number | null;
+            /**
+             * Layouts
+             * @description Layouts that exist: cosine, coactivation.
+             */
+            layouts: string[];
             /**
              * Edges
              * @description Edges that exist: cosine, jaccard, coactivation.
@@ -250,32 +271,11 @@ export interface components {
              * @description Whether latent pages and search can be served.
              */
             has_examples: boolean;
-            /** Id */
-            id: string;
-            /** Layer */
-            layer: number | null;
-            /**
-             * Layouts
-             * @description Layouts that exist: cosine, coactivation.
-             */
-            layouts: string[];
-            /** Model */
-            model: string | null;
-            /** N Firings */
-            n_firings: number | null;
-            /** N Latents */
-            n_latents: number | null;
-            /** Num Tokens */
-            num_tokens: number | null;
             /**
              * Problem
              * @description What keeps the experiment from being read.
              */
             problem: string | null;
-            /** Sae L0 */
-            sae_l0: string | null;
-            /** Sae Width */
-            sae_width: string | null;
         };
         /**
          * Fault
@@ -290,15 +290,15 @@ export interface components {
          */
         FaultDetail: {
             /**
-             * Message
-             * @description What is wrong, where, and what to do.
-             */
-            message: string;
-            /**
              * Type
              * @description Name of the error, see docs/errors.md.
              */
             type: string;
+            /**
+             * Message
+             * @description What is wrong, where, and what to do.
+             */
+            message: string;
         };
         /**
          * Histogram
@@ -317,37 +317,37 @@ export interface components {
         LatentColumns: {
             /** Experiment Id */
             experiment_id: string;
+            /** N Latents */
+            n_latents: number;
+            /** Num Tokens */
+            num_tokens: number;
             /**
              * Labels
              * @description Token on which the latent fires most; null when it never fires.
              */
             labels: (string | null)[];
+            /** Total Firings */
+            total_firings: number[];
             /**
              * Max Activation
              * @description 0 when the latent never fires.
              */
             max_activation: number[];
-            /** N Latents */
-            n_latents: number;
-            /** Num Tokens */
-            num_tokens: number;
-            /** Total Firings */
-            total_firings: number[];
         };
         /**
          * LatentPageBody
          * @description One latent: label, statistics, histogram, examples.
          */
         LatentPageBody: {
-            activation_stats: components["schemas"]["ActivationStats"];
-            examples: components["schemas"]["ExampleGroups"];
-            histogram: components["schemas"]["Histogram"];
-            /** Label */
-            label: string | null;
             /** Latent Id */
             latent_id: number;
+            /** Label */
+            label: string | null;
             /** Total Firings */
             total_firings: number;
+            activation_stats: components["schemas"]["ActivationStats"];
+            histogram: components["schemas"]["Histogram"];
+            examples: components["schemas"]["ExampleGroups"];
         };
         /**
          * Positions
@@ -356,10 +356,10 @@ export interface components {
         Positions: {
             /** Experiment Id */
             experiment_id: string;
-            /** Layout */
-            layout: string;
             /** N Latents */
             n_latents: number;
+            /** Layout */
+            layout: string;
             /**
              * Positions
              * @description [x, y] of each latent, in [0, 1].
@@ -386,28 +386,28 @@ export interface components {
          * @description A token that matches, and the latents for which it is among the most frequent tokens.
          */
         TokenHit: {
+            /** Token */
+            token: string;
+            /** Token Id */
+            token_id: number;
             /**
              * Latents
              * @description Largest share first.
              */
             latents: components["schemas"]["TokenLatent"][];
-            /** Token */
-            token: string;
-            /** Token Id */
-            token_id: number;
         };
         /**
          * TokenLatent
          * @description A latent that fires on a token.
          */
         TokenLatent: {
+            /** Id */
+            id: number;
             /**
              * Count
              * @description Firings of the latent on this token.
              */
             count: number;
-            /** Id */
-            id: number;
             /**
              * Share
              * @description Part of all firings of the latent.
@@ -423,106 +423,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    edges: {
-        parameters: {
-            query?: {
-                /** @description Decoder cosine, Jaccard overlap or joint firings. */
-                type?: "cosine" | "jaccard" | "coactivation";
-                /** @description Only the edges of this latent, as source. */
-                latent?: number | null;
-                /** @description Least weight. */
-                threshold?: number | null;
-                /** @description At most so many, strongest first. */
-                limit?: number;
-                /** @description Id of the experiment; by default the first. */
-                experiment_id?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EdgeList"];
-                    "application/octet-stream": string;
-                };
-            };
-            /** @description The server asks for a token. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN",
-                     *         "type": "Unauthorized"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Fault"];
-                };
-            };
-            /** @description The experiment, or the artifact that the route reads, is not there. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph",
-                     *         "type": "MissingArtifactError"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Fault"];
-                };
-            };
-            /** @description A file is damaged or of another run. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again.",
-                     *         "type": "CorruptArtifactError"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Fault"];
-                };
-            };
-            /** @description A parameter is out of bounds. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "error": {
-                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')",
-                     *         "type": "InputError"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Fault"];
-                };
-            };
-        };
-    };
     experiments: {
         parameters: {
             query?: never;
@@ -550,8 +450,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN",
-                     *         "type": "Unauthorized"
+                     *         "type": "Unauthorized",
+                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN"
                      *       }
                      *     }
                      */
@@ -560,11 +460,9 @@ export interface operations {
             };
         };
     };
-    graph: {
+    latents: {
         parameters: {
             query?: {
-                /** @description Laid out by decoder cosine, or by cosine and overlap of firings. */
-                layout?: "cosine" | "coactivation";
                 /** @description Id of the experiment; by default the first. */
                 experiment_id?: string | null;
             };
@@ -580,8 +478,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Positions"];
-                    "application/octet-stream": string;
+                    "application/json": components["schemas"]["LatentColumns"];
                 };
             };
             /** @description The server asks for a token. */
@@ -593,8 +490,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN",
-                     *         "type": "Unauthorized"
+                     *         "type": "Unauthorized",
+                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN"
                      *       }
                      *     }
                      */
@@ -610,8 +507,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph",
-                     *         "type": "MissingArtifactError"
+                     *         "type": "MissingArtifactError",
+                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph"
                      *       }
                      *     }
                      */
@@ -627,8 +524,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again.",
-                     *         "type": "CorruptArtifactError"
+                     *         "type": "CorruptArtifactError",
+                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again."
                      *       }
                      *     }
                      */
@@ -644,8 +541,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "1,048,576 positions are too many for JSON (at most 262,144). Send the header Accept: application/octet-stream for the binary body.",
-                     *         "type": "AnswerTooLongError"
+                     *         "type": "AnswerTooLongError",
+                     *         "message": "1,048,576 positions are too many for JSON (at most 262,144). Send the header Accept: application/octet-stream for the binary body."
                      *       }
                      *     }
                      */
@@ -661,8 +558,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')",
-                     *         "type": "InputError"
+                     *         "type": "InputError",
+                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')"
                      *       }
                      *     }
                      */
@@ -704,8 +601,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN",
-                     *         "type": "Unauthorized"
+                     *         "type": "Unauthorized",
+                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN"
                      *       }
                      *     }
                      */
@@ -721,8 +618,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph",
-                     *         "type": "MissingArtifactError"
+                     *         "type": "MissingArtifactError",
+                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph"
                      *       }
                      *     }
                      */
@@ -738,8 +635,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again.",
-                     *         "type": "CorruptArtifactError"
+                     *         "type": "CorruptArtifactError",
+                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again."
                      *       }
                      *     }
                      */
@@ -755,8 +652,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')",
-                     *         "type": "InputError"
+                     *         "type": "InputError",
+                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')"
                      *       }
                      *     }
                      */
@@ -765,9 +662,11 @@ export interface operations {
             };
         };
     };
-    latents: {
+    graph: {
         parameters: {
             query?: {
+                /** @description Laid out by decoder cosine, or by cosine and overlap of firings. */
+                layout?: "cosine" | "coactivation";
                 /** @description Id of the experiment; by default the first. */
                 experiment_id?: string | null;
             };
@@ -783,7 +682,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LatentColumns"];
+                    "application/json": components["schemas"]["Positions"];
+                    "application/octet-stream": string;
                 };
             };
             /** @description The server asks for a token. */
@@ -795,8 +695,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN",
-                     *         "type": "Unauthorized"
+                     *         "type": "Unauthorized",
+                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN"
                      *       }
                      *     }
                      */
@@ -812,8 +712,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph",
-                     *         "type": "MissingArtifactError"
+                     *         "type": "MissingArtifactError",
+                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph"
                      *       }
                      *     }
                      */
@@ -829,8 +729,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again.",
-                     *         "type": "CorruptArtifactError"
+                     *         "type": "CorruptArtifactError",
+                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again."
                      *       }
                      *     }
                      */
@@ -846,8 +746,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "1,048,576 positions are too many for JSON (at most 262,144). Send the header Accept: application/octet-stream for the binary body.",
-                     *         "type": "AnswerTooLongError"
+                     *         "type": "AnswerTooLongError",
+                     *         "message": "1,048,576 positions are too many for JSON (at most 262,144). Send the header Accept: application/octet-stream for the binary body."
                      *       }
                      *     }
                      */
@@ -863,8 +763,108 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')",
-                     *         "type": "InputError"
+                     *         "type": "InputError",
+                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+        };
+    };
+    edges: {
+        parameters: {
+            query?: {
+                /** @description Decoder cosine, Jaccard overlap or joint firings. */
+                type?: "cosine" | "jaccard" | "coactivation";
+                /** @description Only the edges of this latent, as source. */
+                latent?: number | null;
+                /** @description Least weight. */
+                threshold?: number | null;
+                /** @description At most so many, strongest first. */
+                limit?: number;
+                /** @description Id of the experiment; by default the first. */
+                experiment_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgeList"];
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The server asks for a token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "type": "Unauthorized",
+                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description The experiment, or the artifact that the route reads, is not there. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "type": "MissingArtifactError",
+                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description A file is damaged or of another run. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "type": "CorruptArtifactError",
+                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again."
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Fault"];
+                };
+            };
+            /** @description A parameter is out of bounds. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": {
+                     *         "type": "InputError",
+                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')"
                      *       }
                      *     }
                      */
@@ -907,8 +907,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN",
-                     *         "type": "Unauthorized"
+                     *         "type": "Unauthorized",
+                     *         "message": "This server asks for a token: open the address that fmi serve printed, or send the header Authorization: Bearer TOKEN"
                      *       }
                      *     }
                      */
@@ -924,8 +924,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph",
-                     *         "type": "MissingArtifactError"
+                     *         "type": "MissingArtifactError",
+                     *         "message": "Experiment 'toy_layer1_1k_small' has no finished graph/. Make it with: fmi run CONFIG.yaml --only graph"
                      *       }
                      *     }
                      */
@@ -941,8 +941,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again.",
-                     *         "type": "CorruptArtifactError"
+                     *         "type": "CorruptArtifactError",
+                     *         "message": "positions.npy: shape (900, 2), expected (1024, 2). The file is foreign or damaged; make it again."
                      *       }
                      *     }
                      */
@@ -958,8 +958,8 @@ export interface operations {
                     /**
                      * @example {
                      *       "error": {
-                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')",
-                     *         "type": "InputError"
+                     *         "type": "InputError",
+                     *         "message": "limit: Input should be less than or equal to 500 (got '9999')"
                      *       }
                      *     }
                      */
