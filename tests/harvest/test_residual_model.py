@@ -13,11 +13,14 @@ from transformers import AutoModelForCausalLM
 
 from feature_manifold.core.config import make_config
 from feature_manifold.core.errors import DeviceError, ModelError, SaeError
+from feature_manifold.core.progress import SilentProgress
 from feature_manifold.core.rng import generator
 from feature_manifold.harvest import check_harvest
 from feature_manifold.harvest.batches import batches_by_length, cut_ranges, padded_rows
 from feature_manifold.harvest.device import choose_device
 from feature_manifold.harvest.model import ResidualModel, model_facts
+from feature_manifold.pipeline.pipeline import run_experiment
+from feature_manifold.pipeline.plan import Selection
 from feature_manifold.testing.hub import LocalHub, use_hub
 from feature_manifold.testing.tiny import TinyExperiment, TinyHub
 from tests.harvest.harvesting import Tiny, in_hub, make_table
@@ -173,6 +176,15 @@ def test_what_is_wrong_is_known_before_the_corpus_is_read(gemma_text: TinyHub) -
         check(sae_path="nowhere")
     with pytest.raises(ModelError, match="hf download"):
         check(model="google/gemma-3-1b-pt", layer=7)
+
+
+def test_a_pipeline_asked_for_a_missing_gpu_stops_before_the_corpus(
+    gemma_text: TinyHub, tmp_path: Path
+) -> None:
+    config = make_config(gemma_text.config(data_root=tmp_path, device="cuda:99"))
+    with in_hub(gemma_text), pytest.raises(DeviceError):
+        run_experiment(config, Selection(), progress=SilentProgress())
+    assert not list(tmp_path.rglob("*.npy"))
 
 
 def test_batches_hold_every_window_once_with_little_padding() -> None:

@@ -76,6 +76,13 @@ def _identity(config: ExperimentConfig, *, n_tokens: int, n_shards: int) -> dict
     }
 
 
+def _check(config: ExperimentConfig) -> None:
+    # Imported here: it needs torch, which planning and exploring do not.
+    from feature_manifold.harvest import check_harvest
+
+    check_harvest(config)
+
+
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
     manifest = read_manifest(paths.corpus)
     n_tokens = int(manifest.facts["n_tokens"]) if manifest else config.num_tokens
@@ -99,4 +106,5 @@ HARVEST = Stage(
     estimate=_estimate,
     fingerprints=_fingerprints,
     resumable=True,
+    check=_check,
 )

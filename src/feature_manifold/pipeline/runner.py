@@ -67,6 +67,9 @@ def run_stages(
     """
     with experiment_lock(paths.lock):
         plan = make_plan(stages, config, paths, selection)
+        for planned in plan:
+            if planned.action in ("run", "resume"):
+                planned.stage.check(config)
         return [
             _run_planned(planned, stages, config, paths, selection, progress) for planned in plan
         ]

@@ -64,6 +64,10 @@ def _no_fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[s
     return {}
 
 
+def _no_check(config: ExperimentConfig) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stage of the pipeline.
@@ -88,6 +92,8 @@ class Stage:
         Digests of further files that it reads: models, SAEs and corpora on this machine.
     resumable
         It writes its final folder in place, committing parts as it goes.
+    check
+        Raises, in seconds, if the config asks for what is not there; called before any stage runs.
     """
 
     name: str
@@ -99,3 +105,4 @@ class Stage:
     estimate: Callable[[ExperimentConfig, ExperimentPaths], int]
     fingerprints: Callable[[ExperimentConfig, ExperimentPaths], dict[str, str]] = _no_fingerprints
     resumable: bool = False
+    check: Callable[[ExperimentConfig], None] = _no_check
