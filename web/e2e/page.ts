@@ -17,9 +17,9 @@ export async function browserReady(page: Page): Promise<void> {
   await expect(page.locator(".example-text").first()).toBeVisible();
 }
 
-/** The map has drawn a frame: labels are placed right after it. */
+/** The map has drawn a frame with its points. */
 export async function mapReady(page: Page): Promise<void> {
-  await expect(page.locator(".map-labels bdi:visible").first()).toBeVisible();
+  await expect(page.locator(".map-surface[data-drawn]")).toBeVisible();
 }
 
 export function param(page: Page, name: string): string | null {

@@ -9,7 +9,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     await browserReady(page);
     await page.screenshot({ path: `e2e/screenshots/synthetic-browser-${colorScheme}.png` });
     expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
-    await page.goto("spec/umap.html?latent=2&colour=label&q=monday");
+    await page.goto("spec/umap.html?latent=2&colour=label&q=monday&group=low");
     await mapReady(page);
     await browserReady(page);
     await page.screenshot({ path: `e2e/screenshots/synthetic-explorer-${colorScheme}.png` });

@@ -218,3 +218,16 @@ test("a latent outside of the view is brought in, a link keeps its own view", as
   expect(param(page, "view")).toMatch(/,40$/);
   await expect(page.locator(".map-labels .selected")).toBeVisible();
 });
+
+test("the map is saved as a picture with its labels", async ({ page }) => {
+  await page.goto("spec/umap.html");
+  await mapReady(page);
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save the map as a picture" }).click();
+  const file = await download;
+  expect(file.suggestedFilename()).toBe("data_cosine.png");
+  await file.saveAs("e2e/screenshots/synthetic-saved-map.png");
+  const bytes = readFileSync("e2e/screenshots/synthetic-saved-map.png");
+  expect(bytes.subarray(1, 4).toString()).toBe("PNG");
+  expect(bytes.length).toBeGreaterThan(20_000);
+});

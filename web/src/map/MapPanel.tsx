@@ -78,8 +78,12 @@ function MapView({ experiment, table, positions, view, hits, controller }: Props
   );
 }
 
+const NO_LABELS: readonly string[] = [];
+
 function usePaint(table: LatentTable, view: ViewState, theme: Theme): Paint {
-  const { colour, only, silent } = view;
+  const { colour, silent } = view;
+  // The legend of labels narrows; without it, nothing on the page would say that it does.
+  const only = colour === "label" ? view.only : NO_LABELS;
   const onlyKey = JSON.stringify(only);
   // biome-ignore lint/correctness/useExhaustiveDependencies: `only` is compared by its content.
   return useMemo(

@@ -1,3 +1,4 @@
+import { useMemo } from "react";
 import { VisibleText } from "../components/VisibleText";
 import type { LatentTable } from "../data/model";
 import { formatCount } from "../format/numbers";
@@ -17,7 +18,7 @@ interface Props {
 export function MapStatus({ table, paint, hits, outside, view }: Props) {
   const { query } = view;
   const zoom = view.camera?.zoom ?? 1;
-  const silent = table.totalFirings.reduce((sum, count) => sum + (count > 0 ? 0 : 1), 0);
+  const silent = useMemo(() => table.totalFirings.filter((count) => count === 0).length, [table]);
   return (
     <div className="map-status" role="status">
       {query.trim() !== "" && (

@@ -21,9 +21,14 @@ export function drawLabels(
     const label = placed.at(i);
     element.hidden = !label;
     if (!label) return;
-    const text = visibleString(table.labels[label.id]?.trim() ?? "");
+    const text = labelText(table, label.id);
     element.classList.toggle("selected", label.id === selected);
     if (element.textContent !== text) element.textContent = text;
     element.style.transform = `translate(${label.x.toFixed(1)}px, ${label.y.toFixed(1)}px) translate(-50%, -140%)`;
   });
+}
+
+/** A label as a name on the map: without the space that leads many tokens. */
+export function labelText(table: LatentTable, latent: number): string {
+  return visibleString(table.labels[latent]?.trim() ?? "");
 }

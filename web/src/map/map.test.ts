@@ -171,6 +171,12 @@ test("the whole map leaves a few stray latents outside, and never a large part",
   expect(fitBounds(even, firings)).toEqual(boundsOf(even));
 });
 
+test("labels come by firings, of equals the lower id first, silent and blank ones never", () => {
+  expect(Array.from(labelOrder(table))).toEqual([2, 1, 4, 0]);
+  const blank = { ...table, labels: ["a", " ", "a", null, "\n"] };
+  expect(Array.from(labelOrder(blank))).toEqual([2, 0]);
+});
+
 test("region labels never overlap, and the most frequent latent speaks", () => {
   const bounds = { minX: 0, minY: 0, maxX: 1, maxY: 1 };
   const frame = { width: 800, height: 800, bounds, extent: bounds };

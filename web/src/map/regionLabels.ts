@@ -15,18 +15,25 @@ const MAX_CHARACTERS = 18;
 /** How far apart labels are kept, so that they name regions and not points. */
 const GAP_X = 14;
 const GAP_Y = 14;
+/** Ids below 2 ** 21; counts below 2 ** 31: their product stays exact in a double. */
+const ID_RANGE = 2 ** 21;
+const MAX_COUNT = 2 ** 31;
+const MAX_ORDER = 200_000;
 const MAX_LABELS = 48;
 const MAX_LOOKED_AT = 30_000;
 const EDGE = 40;
 
 /** Latents with a label, most firings first: the order in which they may name their region. */
 export function labelOrder(table: LatentTable): Uint32Array {
-  const ids: number[] = [];
-  for (let i = 0; i < table.nLatents; i += 1) {
-    if (table.totalFirings[i] > 0 && table.labels[i]?.trim()) ids.push(i);
+  // Count and id in one number, so that the native sort of plain numbers does the work: a million
+  // in a tenth of a second, ten times faster than with a comparison in JavaScript.
+  const keys: number[] = [];
+  for (let id = 0; id < table.nLatents; id += 1) {
+    const count = Math.min(table.totalFirings[id], MAX_COUNT);
+    if (count > 0 && table.labels[id]?.trim()) keys.push(count * ID_RANGE + (ID_RANGE - 1 - id));
   }
-  ids.sort((a, b) => table.totalFirings[b] - table.totalFirings[a] || a - b);
-  return Uint32Array.from(ids.slice(0, 200_000));
+  const sorted = Float64Array.from(keys).sort().reverse().subarray(0, MAX_ORDER);
+  return Uint32Array.from(sorted, (key) => ID_RANGE - 1 - (key % ID_RANGE));
 }
 
 /** Labels whose boxes do not overlap, each text once: frequent latents name their region first. */
@@ -44,12 +51,13 @@ export function placeLabels(
   const texts = new Set<string>();
   const placed: PlacedLabel[] = [];
   let lookedAt = 0;
-  for (const id of chain(first, order)) {
+  for (let k = -first.length; k < order.length && placed.length < MAX_LABELS; k += 1) {
+    const id = k < 0 ? first[k + first.length] : order[k];
     const x = frame.width / 2 + (xy[2 * id] - camera.x) * scale;
     const y = frame.height / 2 - (xy[2 * id + 1] - camera.y) * scale;
     if (x < EDGE || y < EDGE || x > frame.width - EDGE || y > frame.height - EDGE) continue;
     lookedAt += 1;
-    if (lookedAt > MAX_LOOKED_AT || placed.length >= MAX_LABELS) break;
+    if (lookedAt > MAX_LOOKED_AT) break;
     const text = table.labels[id]?.trim() ?? "";
     if (hidden?.[id] || texts.has(text)) continue;
     const box = { x, y, half: (Math.min(text.length, MAX_CHARACTERS) * CHARACTER) / 2 };
@@ -59,11 +67,6 @@ export function placeLabels(
     placed.push({ id, x, y });
   }
   return placed;
-}
-
-function* chain(first: Iterable<number>, then: Iterable<number>): Iterable<number> {
-  yield* first;
-  yield* then;
 }
 
 interface Box {

@@ -4,11 +4,13 @@ import { Empty } from "../components/Notice";
 import { firstLatent } from "../state/stepLatent";
 import { useViewState } from "../state/useViewState";
 import { useLatentShortcuts } from "./useLatentShortcuts";
+import { useTitle } from "./useTitle";
 
 /** One latent at a time: examples, histogram, statistics, neighbours. */
 export function BrowserPage({ experiment, table }: PageProps) {
   const view = useViewState();
   const id = view.latent ?? firstLatent(table);
+  useTitle("Latent browser", id);
   useLatentShortcuts(table, id, view.skipSilent);
   return (
     <main className="browser">

@@ -9,6 +9,7 @@ import { MapPanel } from "../map/MapPanel";
 import { usePositions, useTokenSearch } from "../state/queries";
 import { useViewState } from "../state/useViewState";
 import { useLatentShortcuts } from "./useLatentShortcuts";
+import { useTitle } from "./useTitle";
 
 /** The map of all latents, and the one selected. */
 export function ExplorerPage({ experiment, table }: PageProps) {
@@ -19,6 +20,7 @@ export function ExplorerPage({ experiment, table }: PageProps) {
   const positions = usePositions(experiment, layout);
   const search = useTokenSearch(experiment, view.query);
   const hits = useMemo(() => hitLatents(search.data ?? []), [search.data]);
+  useTitle("UMAP explorer", view.latent);
   useLatentShortcuts(table, view.latent, view.skipSilent, {
     r: () => controller.current?.reset(),
     "+": () => controller.current?.zoomBy(1.35),

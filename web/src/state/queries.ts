@@ -12,11 +12,20 @@ export function useSource(): DataSource {
   return source;
 }
 
-/** Answers never go stale by themselves: an experiment's artifacts do not change under a page. */
+/**
+ * Answers never go stale by themselves: an experiment's artifacts do not change under a page.
+ * "always": a laptop without a network still reaches its own server.
+ */
 export function createQueryClient(): QueryClient {
   return new QueryClient({
     defaultOptions: {
-      queries: { staleTime: Infinity, gcTime: 600_000, retry: false, refetchOnWindowFocus: false },
+      queries: {
+        networkMode: "always",
+        staleTime: Infinity,
+        gcTime: 600_000,
+        retry: false,
+        refetchOnWindowFocus: false,
+      },
     },
   });
 }
