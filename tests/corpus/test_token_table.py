@@ -1,8 +1,10 @@
 """Corpora become token tables: exact counts, positions, and clear errors."""
 
 import gzip
+import importlib
 import json
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 import zstandard
 
 from feature_manifold.core.config import make_config
-from feature_manifold.core.errors import CorpusError, ModelError
+from feature_manifold.core.errors import CorpusError, MissingExtraError, ModelError
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.corpus import build_token_table
 from feature_manifold.corpus.documents import read_documents
@@ -278,3 +280,19 @@ def test_a_model_out_of_reach_says_how_to_fetch_it(tmp_path: Path) -> None:
 def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no usable tokenizer"):
         Tokenizer(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("room", "module"),
+    [("corpus", "zstandard"), ("corpus", "transformers"), ("harvest", "torch")],
+)
+def test_a_base_install_says_which_extra_is_missing(
+    room: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in list(sys.modules):
+        if name.startswith(f"feature_manifold.{room}"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=r"feature-manifold-interface\[harvest\]") as raised:
+        importlib.import_module(f"feature_manifold.{room}")
+    assert module in str(raised.value)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from feature_manifold.core.config import resolve_path
-from feature_manifold.core.errors import FmiError, MissingExtraError
-
-HARVEST_EXTRA = 'pip install "feature-manifold-interface[harvest]"'
+from feature_manifold.core.errors import FmiError
+from feature_manifold.core.extras import missing_extra
 
 REACH_S = 10.0
 """Seconds to wait for the hub's first answer."""
@@ -68,8 +67,8 @@ def hub_file(repo_id: str, name: str, *, kind: str, error: type[FmiError]) -> Pa
     """
     try:
         from huggingface_hub import hf_hub_download
-    except ImportError:
-        raise MissingExtraError(f"Reading the hub needs huggingface_hub: {HARVEST_EXTRA}") from None
+    except ModuleNotFoundError as missing:
+        raise missing_extra(missing, work="Reading the hub", extra="harvest") from missing
     repo_type = "dataset" if kind == "data set" else "model"
     with hub_access(repo_id, kind=kind, error=error):
         return Path(hf_hub_download(repo_id, name, repo_type=repo_type))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from feature_manifold.core.config import ExperimentConfig, resolve_path
-from feature_manifold.core.errors import CorpusError, MissingExtraError
+from feature_manifold.core.errors import CorpusError
+from feature_manifold.core.extras import missing_extra
 from feature_manifold.core.hub import hub_access, hub_file
 from feature_manifold.corpus.documents import SUFFIXES, Document, corpus_suffix, read_documents
 
@@ -103,11 +104,9 @@ def _hub_documents(config: ExperimentConfig) -> Iterator[Document]:
     """Stream any other hub data set through ``datasets``; record numbers are row numbers."""
     try:
         import datasets
-    except ImportError:
-        raise MissingExtraError(
-            f"The data set '{config.corpus}' needs the datasets library: "
-            'pip install "feature-manifold-interface[hub-datasets]"'
-        ) from None
+    except ModuleNotFoundError as error:
+        work = f"The data set '{config.corpus}'"
+        raise missing_extra(error, work=work, extra="hub-datasets") from error
     with hub_access(config.corpus, kind="data set", error=CorpusError):
         try:
             rows: Any = datasets.load_dataset(

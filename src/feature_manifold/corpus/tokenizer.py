@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from transformers import AutoTokenizer
 
 from feature_manifold.core.config import resolve_path
 from feature_manifold.core.errors import CorpusError, ModelError
@@ -45,8 +46,6 @@ class Tokenizer:
     """
 
     def __init__(self, name: str) -> None:
-        from transformers import AutoTokenizer
-
         try:
             with hub_access(name, kind="model", error=ModelError):
                 self._tokenizer: Any = AutoTokenizer.from_pretrained(resolve_path(name) or name)
@@ -92,7 +91,9 @@ class Tokenizer:
         character are shown as ``<0xE2>``; special tokens show their name.
         """
         tokenizer = self._tokenizer
-        pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        # Ids may have holes, so that the greatest exceeds their number.
+        size = max(tokenizer.get_vocab().values()) + 1
+        pieces = tokenizer.convert_ids_to_tokens(list(range(size)))
         added = {int(key): str(value) for key, value in tokenizer.added_tokens_decoder.items()}
         backend = getattr(tokenizer, "backend_tokenizer", None)
         readable = (

@@ -221,7 +221,9 @@ def load_scope_folder(
         raise SaeError(f"{path} is a transcoder, not an SAE of the residual stream.")
     if architecture != "jump_relu":
         raise SaeError(f"{path}: architecture '{architecture}', expected 'jump_relu'.")
-    check_hook(config.get("hf_hook_point_in"), layer=layer, where=str(config_path))
+    if config_path is not None or not sae_id:
+        # A published SAE without config.json has its layer in its id, which was looked up.
+        check_hook(config.get("hf_hook_point_in"), layer=layer, where=str(path.parent))
     provenance = SaeProvenance(release, sae_id, file_sha256(path), "jumprelu")
     return ThresholdSae(path, SCOPE_NAMES, provenance, subtract_b_dec=False, device=device)
 
