@@ -60,7 +60,7 @@ export function LatentPanel({ experiment, table, id, view }: Props) {
                   scale={view.counts}
                 />
               )}
-              <NeighbourList experiment={experiment} table={table} id={id} />
+              <NeighbourList {...{ experiment, table, id }} wanted={view.neighbours} />
             </aside>
             {isSilent(query.data, table) ? (
               <Empty title="This latent never fires">

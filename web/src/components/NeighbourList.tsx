@@ -1,7 +1,7 @@
-import { useState } from "react";
-import type { EdgeKind, Experiment, LatentTable } from "../data/model";
+import { type EdgeKind, type Experiment, edgeKind, type LatentTable } from "../data/model";
 import { formatWeight } from "../format/numbers";
 import { useNeighbours } from "../state/queries";
+import { changeView } from "../state/useViewState";
 import { LatentLink } from "./LatentLink";
 import { Failure, Loading } from "./Notice";
 import { Segmented } from "./Segmented";
@@ -37,12 +37,12 @@ interface Props {
   experiment: Experiment;
   table: LatentTable;
   id: number;
+  wanted: EdgeKind | null;
 }
 
-export function NeighbourList({ experiment, table, id }: Props) {
-  const [chosen, setChosen] = useState<EdgeKind | null>(null);
+export function NeighbourList({ experiment, table, id, wanted }: Props) {
   const kinds = experiment.edges;
-  const kind = chosen && kinds.includes(chosen) ? chosen : (kinds[0] ?? null);
+  const kind = edgeKind(experiment, wanted);
   const query = useNeighbours(experiment, id, kind);
   if (kind === null) return null;
   const list = query.data?.neighbours ?? [];
@@ -56,7 +56,7 @@ export function NeighbourList({ experiment, table, id }: Props) {
             name="Kind of neighbours"
             choices={kinds.map((value) => ({ value, label: NAMES[value] }))}
             value={kind}
-            onChange={setChosen}
+            onChange={(neighbours) => changeView({ neighbours }, "replace")}
           />
         )}
       </div>

@@ -22,6 +22,12 @@ export interface Experiment {
   readonly problem: string | null;
 }
 
+/** The kind of edges to use: the wanted one if the experiment has it, else its first. */
+export function edgeKind(experiment: Experiment, wanted: EdgeKind | null): EdgeKind | null {
+  const { edges } = experiment;
+  return wanted !== null && edges.includes(wanted) ? wanted : (edges[0] ?? null);
+}
+
 /** Columns over all latents; index = latent id. */
 export interface LatentTable {
   readonly nLatents: number;

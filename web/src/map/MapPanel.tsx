@@ -1,7 +1,13 @@
 import { type KeyboardEvent, type RefObject, useMemo, useRef } from "react";
 import { Failure } from "../components/Notice";
 import { DataError } from "../data/guards";
-import type { Experiment, LatentTable, Neighbour, Positions } from "../data/model";
+import {
+  type Experiment,
+  edgeKind,
+  type LatentTable,
+  type Neighbour,
+  type Positions,
+} from "../data/model";
 import { useNeighbours } from "../state/queries";
 import { type Theme, useTheme } from "../state/useTheme";
 import type { ViewState } from "../state/viewState";
@@ -43,7 +49,7 @@ function MapView({ experiment, table, positions, view, hits, controller }: Props
   const paint = usePaint(table, view, theme);
   const { latent, camera } = view;
   const selected = latent !== null && latent < table.nLatents ? latent : null;
-  const edges = useNeighbours(experiment, selected, experiment.edges[0] ?? null);
+  const edges = useNeighbours(experiment, selected, edgeKind(experiment, view.neighbours));
   const neighbours = edges.data?.neighbours ?? NO_NEIGHBOURS;
   const content = { table, positions, paint, camera, selected, neighbours, hits, theme };
   const { hover, outside, failure } = useMapController(

@@ -65,10 +65,15 @@ export class MapController {
   private settling = 0;
   private counting = 0;
 
-  constructor(element: HTMLElement, canvas: HTMLCanvasElement, callbacks: MapCallbacks) {
+  constructor(
+    element: HTMLElement,
+    canvas: HTMLCanvasElement,
+    nPoints: number,
+    callbacks: MapCallbacks,
+  ) {
     this.element = element;
     this.callbacks = callbacks;
-    this.scene = new MapScene(canvas);
+    this.scene = new MapScene(canvas, nPoints);
     this.stopGestures = listenToGestures(element, {
       pan: (dx, dy) => this.move(panBy(this.camera, this.frame, dx, dy)),
       zoom: (px, py, factor) => this.move(zoomAt(this.camera, this.frame, px, py, factor)),

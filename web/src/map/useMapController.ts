@@ -50,7 +50,7 @@ export function useMapController(
   useEffect(() => {
     if (!surface.current || !canvas.current) return;
     try {
-      controller.current = new MapController(surface.current, canvas.current, {
+      controller.current = new MapController(surface.current, canvas.current, table.nLatents, {
         onHover: (next) => setHover((now) => (now?.latent === next?.latent ? now : next)),
         onSelect: (id) => changeView({ latent: id }),
         onCamera: (camera) => changeView({ camera }, "replace"),

@@ -8,7 +8,7 @@ const format = (text: string, base = "") =>
 
 test("an address parses back to itself", () => {
   const text =
-    "experiment=toy_layer0&latent=42&layout=coactivation&colour=label&only=+Monday&only=a%2Cb&silent=hidden&view=0.25%2C0.75%2C4.5&show=grid&group=high&counts=log&q=%26%3D&skip=silent";
+    "experiment=toy_layer0&latent=42&layout=coactivation&colour=label&only=+Monday&only=a%2Cb&silent=hidden&view=0.25%2C0.75%2C4.5&show=grid&group=high&counts=log&q=%26%3D&neighbours=jaccard&skip=silent";
   expect(format(text)).toBe(text);
 });
 
@@ -19,7 +19,7 @@ test("defaults are left out, foreign parameters stay", () => {
 });
 
 test.each([
-  "latent=abc&layout=x&colour=x&view=1,2&show=x&group=x&counts=x",
+  "latent=abc&layout=x&colour=x&view=1,2&show=x&group=x&counts=x&neighbours=x",
   "latent=-3&view=1,2,NaN",
   "latent=1e3&view=1,2,-4",
   "latent=99999999999&view=,,",

@@ -1,4 +1,4 @@
-import { LAYOUTS, type Layout } from "../data/model";
+import { EDGE_KINDS, type EdgeKind, LAYOUTS, type Layout } from "../data/model";
 
 /** Everything a colleague needs to see the same view; lives in the address. */
 export interface ViewState {
@@ -14,6 +14,8 @@ export interface ViewState {
   readonly group: GroupChoice;
   readonly counts: "linear" | "log";
   readonly query: string;
+  /** Which neighbours are listed and joined on the map; null = the first kind there is. */
+  readonly neighbours: EdgeKind | null;
   readonly skipSilent: boolean;
 }
 
@@ -49,6 +51,7 @@ export function parseViewState(params: URLSearchParams): ViewState {
     group: oneOf(params.get("group"), GROUPS, "all"),
     counts: oneOf(params.get("counts"), ["linear", "log"], "linear"),
     query: params.get("q") ?? "",
+    neighbours: EDGE_KINDS.find((kind) => kind === params.get("neighbours")) ?? null,
     skipSilent: params.get("skip") === "silent",
   };
 }
@@ -72,6 +75,7 @@ export function formatViewState(state: ViewState, base: URLSearchParams): URLSea
   put("group", state.group, "all");
   put("counts", state.counts, "linear");
   put("q", state.query, "");
+  put("neighbours", state.neighbours);
   put("skip", state.skipSilent ? "silent" : null);
   return params;
 }
