@@ -19,8 +19,8 @@ from feature_manifold.demo.truth import load_truth, save_truth
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-#: A quarter of the shipped text: enough for every bar below, in 20 s on one core.
-N_DOCUMENTS = 900
+#: An eighth of the shipped text: enough for every bar below, in 15 s on one core.
+N_DOCUMENTS = 500
 
 
 @pytest.fixture(scope="module")

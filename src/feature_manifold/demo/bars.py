@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from feature_manifold.demo.clusters import (
+    MIN_FIRINGS,
     Cloud,
     View,
     cloud_of,
@@ -23,7 +24,8 @@ from feature_manifold.demo.clusters import (
 from feature_manifold.demo.groups import GROUPS, Group, Kind
 from feature_manifold.demo.tokenizer import token_index
 
-#: A latent belongs to a group if more than this share of its activation is on the group's words.
+#: A latent that fires often enough to count belongs to a group if more than this share of its
+#: activation is on the group's words.
 MEMBER_SHARE = 0.6
 
 
@@ -115,11 +117,12 @@ def group_results(
     """Score the ranked clusters against every group; labels are used here and only here."""
     by_type = _activation_by_type(firings, token_ids)
     total = np.maximum(np.asarray(by_type.sum(0)).ravel(), 1e-30)
+    often = firings.getnnz(axis=0) >= MIN_FIRINGS
     results = {}
     for group in GROUPS:
         words = word_ids(group)
         share = np.asarray(by_type[words].sum(0)).ravel() / total
-        members = np.flatnonzero(share > MEMBER_SHARE)
+        members = np.flatnonzero((share > MEMBER_SHARE) & often)
         circle = group.kind is Kind.CIRCLE
         f1 = [_f1(candidate.cloud.latents, members) for candidate in candidates]
         if not f1:

@@ -48,6 +48,9 @@ _TAIL = """\
   choose the cluster that covers it best (F1) and to judge the order of its points.
 - R is the length of the mean of exp(i (found angle - true angle)), for the better direction of
   travel.
+- Two nulls are shown for the circles. Dealing activations to other tokens destroys everything.
+  Dealing decoder rows to other latents does not destroy all: neighbouring words share latents, so
+  which latents fire together already draws part of a circle, whatever their directions.
 - No causal intervention was made: the circles are there, their use by the model is not shown.
 - One thread, one processor and one torch build give the same bytes; elsewhere the last bits of the
   weights differ, and after thousands of steps so do the weights.
@@ -66,7 +69,7 @@ def add_other_seeds(paths: AssetPaths, others: list[Path]) -> None:
     facts = json.loads(paths.provenance.read_text(encoding="utf-8"))
     for other in others:
         run = json.loads(other.read_text(encoding="utf-8"))
-        kept = ("bars", "minutes", "model", "sae_steps")
+        kept = ("bars", "minutes", "cpu_minutes", "model", "sae_steps")
         facts["other_seeds"][str(run["seed"])] = {key: run[key] for key in kept}
     paths.provenance.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     write_card(paths)
@@ -75,7 +78,8 @@ def add_other_seeds(paths: AssetPaths, others: list[Path]) -> None:
 def _run(facts: dict[str, Any]) -> str:
     model = facts["model"]
     lines = [
-        f"Made with `{facts['command']}` in {facts['minutes']:.1f} minutes on one thread "
+        f"Made with `{facts['command']}` in {facts['minutes']:.0f} minutes, "
+        f"{facts['cpu_minutes']:.0f} of them processor time, on one thread "
         f"(Python {facts['software']['python']}, torch {facts['software']['torch']}, transformers "
         f"{facts['software']['transformers']}): {model['steps']:,} steps, {model['n_tokens']:,} "
         f"tokens; final loss {model['loss']:.2f} nats a token, {model['answer_loss']:.2f} on "

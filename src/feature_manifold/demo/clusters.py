@@ -18,6 +18,8 @@ TOP_NEIGHBOURS = 10
 MIN_JACCARD = 0.02
 RESOLUTION = 4.0
 MIN_OCCURRENCES = 8
+#: A latent that fires less often says nothing about the company it keeps.
+MIN_FIRINGS = 8
 #: A latent that fires on this share of all tokens belongs to every group and joins none.
 MAX_DENSITY = 0.15
 
@@ -90,7 +92,7 @@ def communities(firings: sp.csr_matrix, *, seed: int) -> list[NDArray[np.int64]]
     """
     fires = firings.astype(bool).astype(np.float32)
     count = np.asarray(fires.sum(0)).ravel()
-    usable = np.flatnonzero((count > 0) & (count < MAX_DENSITY * fires.shape[0]))
+    usable = np.flatnonzero((count >= MIN_FIRINGS) & (count < MAX_DENSITY * fires.shape[0]))
     fires = fires[:, usable]
     together = (fires.T @ fires).tocoo()
     both = together.data / (

@@ -25,7 +25,8 @@ def accuracies(
 ) -> dict[str, float]:
     """Share of right answers by topic, each on ``n_questions`` freshly drawn facts.
 
-    The answer is right when it is the most probable next token.
+    The answer is right when it is the most probable next word. The line break is left out: in a
+    wrapped document it may come before any word, and it answers nothing.
     """
     return {
         topic.group.name: _accuracy(model, topic, seed=seed, n_questions=n_questions)
@@ -44,6 +45,7 @@ def _accuracy(model: "Gemma3ForCausalLM", topic: Topic, *, seed: int, n_question
     questions, is_real = padded([[1, *(index[word] for word in s[:-2])] for s in sentences])
     with torch.no_grad():
         logits = model(input_ids=torch.from_numpy(questions), use_cache=False).logits
+    logits[:, :, index["\n"]] = -torch.inf
     last = torch.from_numpy(is_real.sum(1) - 1)
     found = logits[torch.arange(n_questions), last].argmax(1).numpy()
     return float((found == answers).mean())
