@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import typer
 
 from feature_manifold.core.config import ExperimentConfig, load_config, make_config, resolve_path
 from feature_manifold.core.errors import ConfigError
@@ -149,15 +150,19 @@ def main() -> None:
             seconds, n_firings = harvest_seconds(config, corpus, folder / f"raw{repeat}")
             harvests.append(seconds)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"model      {'shipped' if shipped else 'random, same shape'}, {facts.n_rows:,} rows")
-        print(f"firings    {n_firings:,} ({n_firings / facts.n_tokens:.1f} a token)")
+        typer.echo(
+            f"model      {'shipped' if shipped else 'random, same shape'}, {facts.n_rows:,} rows"
+        )
+        typer.echo(f"firings    {n_firings:,} ({n_firings / facts.n_tokens:.1f} a token)")
         bound, harvest = (
             [facts.n_rows / min(times) for times in zip(*runs, strict=True)]
             for runs in (bounds, harvests)
         )
-        print(f"bound      {bound[0]:,.0f} rows/s of wall, {bound[1]:,.0f} of processor time")
-        print(f"harvest    {harvest[0]:,.0f} rows/s of wall, {harvest[1]:,.0f} of processor time")
-        print(f"share      {harvest[1] / bound[1]:.0%} of the bound; peak {peak:,.0f} MiB")
+        typer.echo(f"bound      {bound[0]:,.0f} rows/s of wall, {bound[1]:,.0f} of processor time")
+        typer.echo(
+            f"harvest    {harvest[0]:,.0f} rows/s of wall, {harvest[1]:,.0f} of processor time"
+        )
+        typer.echo(f"share      {harvest[1] / bound[1]:.0%} of the bound; peak {peak:,.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import typer
 from fastapi.testclient import TestClient
 from tests.server.large import write_large
 
@@ -45,7 +46,7 @@ def time_route(
         answer.raise_for_status()
     p50, p95 = np.percentile(taken, (50, 95))
     kind = "binary" if headers else "JSON"
-    print(
+    typer.echo(
         f"{asked:38} {kind:6}  first {taken[0]:6.1f}  p50 {p50:6.1f}  p95 {p95:6.1f} ms"
         f"  {len(answer.content):>9,} bytes"
     )
@@ -67,7 +68,7 @@ def main() -> None:
             n_vocabulary=262_144,
             edges_per_latent=150,
         )
-        print(f"open {1e3 * min(time_opening(root) for _ in range(5)):.1f} ms (best of 5)")
+        typer.echo(f"open {1e3 * min(time_opening(root) for _ in range(5)):.1f} ms (best of 5)")
         with TestClient(build_app(ServerSettings(root)), base_url="http://localhost") as client:
 
             def latent() -> int:
@@ -83,7 +84,7 @@ def main() -> None:
             time_route(client, lambda: "/api/edges?limit=200000", n=5, headers=BINARY)
             time_route(client, lambda: f"/api/search?q=word{latent()}", n=20)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory {peak:,.0f} MiB, the writing of the experiment included")
+    typer.echo(f"peak memory {peak:,.0f} MiB, the writing of the experiment included")
 
 
 if __name__ == "__main__":
