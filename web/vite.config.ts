@@ -13,6 +13,8 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 900,
+    // The notices of what is bundled travel with it.
+    license: { fileName: "licenses.md" },
     rollupOptions: { input: { index: page("index.html"), umap: page("umap.html") } },
   },
   server: { proxy: { "/api": process.env.FMI_API ?? "http://127.0.0.1:8000" } },

@@ -9,7 +9,7 @@ export const STATIC = join(HERE, ".static");
 /** Lay out the folders that a plain file server offers: the built app beside different data. */
 export default function globalSetup(): void {
   rmSync(STATIC, { recursive: true, force: true });
-  for (const site of ["spec", "many", "empty", "broken", "large"]) {
+  for (const site of ["spec", "many", "empty", "broken", "large", "checkout/visualizer"]) {
     cpSync(join(HERE, "..", "dist"), join(STATIC, site), { recursive: true });
   }
   writeExport(join(STATIC, "spec/data"), { nLatents: 5000, nPages: 60 });
@@ -22,6 +22,16 @@ export default function globalSetup(): void {
     nPages: 12,
     older: true,
   });
+  writeExport(join(STATIC, "checkout/data/visualizer_data/toy_layer0_1k_small"), {
+    nLatents: 1000,
+    nPages: 4,
+  });
+  writeFileSync(
+    join(STATIC, "checkout/data/visualizer_data/experiments.json"),
+    JSON.stringify({
+      experiments: [{ id: "toy_layer0_1k_small", layer: 0, num_tokens: 1_000_000 }],
+    }),
+  );
   writeExport(join(STATIC, "broken/data"), { nLatents: 50, nPages: 5 });
   writeFileSync(join(STATIC, "broken/data/latents/00000.json"), '{"latent_id": 0, "examples": ');
   writeFileSync(join(STATIC, "broken/data/positions.json"), '{"positions": [[0, null]]}');

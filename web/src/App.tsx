@@ -52,13 +52,7 @@ function Opener({ name, page }: AppProps) {
   }
   return (
     <div className="app">
-      <Header
-        page={name}
-        experiments={[]}
-        experiment={null}
-        table={null}
-        onHelp={() => undefined}
-      />
+      <Header page={name} experiments={[]} experiment={null} table={null} onHelp={null} />
       <main className="page-notice">
         {source.isError ? (
           <Failure what="The data" error={source.error} onRetry={() => source.refetch()} />

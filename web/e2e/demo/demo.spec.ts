@@ -45,7 +45,6 @@ test("a search for Monday leads to a latent that fires on Monday", async ({ page
   await box.press("Enter");
   await expect.poll(() => param(page, "latent")).not.toBeNull();
   await browserReady(page);
-  await page.keyboard.press("Escape");
   await expect(page.locator(".fires", { hasText: "Monday" }).first()).toBeVisible();
 });
 
@@ -73,7 +72,9 @@ test("the map shows every latent, in both layouts, and selects", async ({ page }
 for (const colorScheme of ["light", "dark"] as const) {
   test(`pictures for people to look at, ${colorScheme}`, async ({ page }, info) => {
     await page.emulateMedia({ colorScheme });
-    for (const [width, height] of SIZES) {
+    // The same app twice: one set at every size, one at the smaller.
+    const sizes = info.project.name === "demo-static" ? SIZES.slice(0, 1) : SIZES;
+    for (const [width, height] of sizes) {
       await page.setViewportSize({ width, height });
       const picture = (name: string) => ({
         path: `e2e/screenshots/${info.project.name}-${name}-${colorScheme}-${width}.png`,

@@ -19,6 +19,16 @@ test("experiments in both folder layouts are found, and can be switched", async 
   await expect(page.locator(".map-status")).toContainText("of 1,000 latents");
 });
 
+test("a checkout served as a whole finds data/ beside visualizer/", async ({ page }) => {
+  await page.goto("checkout/visualizer/");
+  await browserReady(page);
+  await expect(page.getByRole("combobox", { name: "Experiment" })).toHaveValue(
+    "toy_layer0_1k_small",
+  );
+  await page.getByRole("link", { name: "Map" }).click();
+  await mapReady(page);
+});
+
 test("?data= names a folder of this server, and nothing else", async ({ page }) => {
   await page.goto("empty/?data=../spec/data");
   await browserReady(page);

@@ -17,7 +17,8 @@ interface Props {
   experiments: readonly Experiment[];
   experiment: Experiment | null;
   table: LatentTable | null;
-  onHelp: () => void;
+  /** Null while there is no page to help with. */
+  onHelp: (() => void) | null;
 }
 
 export function Header({ page, experiments, experiment, table, onHelp }: Props) {
@@ -39,15 +40,17 @@ export function Header({ page, experiments, experiment, table, onHelp }: Props) 
       <div className="spring" />
       {experiment && table && <SearchBox experiment={experiment} table={table} />}
       <CopyLink />
-      <button
-        type="button"
-        className="icon-button"
-        aria-label="Keyboard shortcuts"
-        title="Keyboard shortcuts (?)"
-        onClick={onHelp}
-      >
-        ?
-      </button>
+      {onHelp && (
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Keyboard shortcuts"
+          title="Keyboard shortcuts (?)"
+          onClick={onHelp}
+        >
+          ?
+        </button>
+      )}
       <ThemeToggle />
     </header>
   );

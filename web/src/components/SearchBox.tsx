@@ -24,6 +24,8 @@ export function SearchBox({ experiment, table }: Props) {
     if (!option) return;
     changeView({ latent: option.id });
     setOpen(false);
+    // The arrow keys go on to the next latent.
+    document.getElementById(SEARCH_BOX)?.blur();
   };
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {

@@ -56,7 +56,11 @@ export function ExplorerPage({ experiment, table }: PageProps) {
         right={
           view.latent === null ? (
             <Empty title="No latent selected">
-              Click a point on the map, search a token, or type an id into the search box.
+              <p>Click a point on the map, search a token, or type an id into the search box.</p>
+              <p>
+                Drag to pan, turn the wheel to zoom, press <kbd>r</kbd> to see everything again;{" "}
+                <kbd>?</kbd> lists all keys.
+              </p>
             </Empty>
           ) : (
             <LatentPanel experiment={experiment} table={table} id={view.latent} view={view} />
