@@ -19,10 +19,10 @@ const startsServer = data !== null && !process.env.FMI_E2E_URL;
 const serverUrl = process.env.FMI_E2E_URL ?? (data ? `http://127.0.0.1:${SERVER_PORT}/` : null);
 const staticUrl = process.env.FMI_E2E_STATIC_URL ?? (data ? `${files}demo/` : null);
 
-function demo(name: string, url: string | null, testMatch: readonly string[]) {
+function demo(name: string, url: string | null) {
   if (url === null) return [];
   const baseURL = url.endsWith("/") ? url : `${url}/`;
-  return [{ name, testMatch: [...testMatch], use: { baseURL } }];
+  return [{ name, testMatch: "demo/*.spec.ts", use: { baseURL } }];
 }
 
 export default defineConfig({
@@ -53,8 +53,8 @@ export default defineConfig({
   },
   projects: [
     { name: "synthetic", testMatch: "synthetic/*.spec.ts", use: { baseURL: files } },
-    ...demo("demo-server", serverUrl, ["demo/*.spec.ts", "server/*.spec.ts"]),
-    ...demo("demo-static", staticUrl, ["demo/*.spec.ts"]),
+    ...demo("demo-server", serverUrl),
+    ...demo("demo-static", staticUrl),
   ],
   webServer: [
     {
