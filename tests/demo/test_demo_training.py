@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from feature_manifold.core.rng import generator
 from feature_manifold.demo.assets import AssetPaths
 from feature_manifold.demo.corpus import load_texts
 from feature_manifold.demo.train import train_demo
-from feature_manifold.demo.train_model import rate_at, training_text
+from feature_manifold.demo.train_model import rate_at, train_model, training_text
 from feature_manifold.demo.train_sae import load_sae, train_sae
 from feature_manifold.demo.truth import load_truth
 
@@ -20,16 +21,21 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 
-def train(out: Path) -> AssetPaths:
-    train_demo(
-        out, seed=5, model_steps=4, sae_steps=5, corpus_tokens=3000, progress=SilentProgress()
-    )
-    return AssetPaths(out)
+STEPS, SAE_STEPS, TOKENS, SEED = 4, 5, 3000, 5
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> AssetPaths:
-    return train(tmp_path_factory.mktemp("demo"))
+    out = tmp_path_factory.mktemp("demo")
+    train_demo(
+        out,
+        seed=SEED,
+        model_steps=STEPS,
+        sae_steps=SAE_STEPS,
+        corpus_tokens=TOKENS,
+        progress=SilentProgress(),
+    )
+    return AssetPaths(out)
 
 
 def test_a_short_run_writes_every_asset(trained: AssetPaths) -> None:
@@ -61,25 +67,46 @@ def test_the_model_loads_with_no_missing_keys(trained: AssetPaths) -> None:
 
 def test_a_short_run_reports_honestly_that_bars_fail(trained: AssetPaths) -> None:
     facts = json.loads(trained.provenance.read_text())
-    assert facts["seed"] == 5
-    assert facts["model"]["steps"] == 4
+    assert facts["seed"] == SEED
+    assert facts["model"]["steps"] == STEPS
     failed = [bar["name"] for bar in facts["bars"] if not bar["passed"]]
     assert "weekdays: accuracy on facts" in failed
     assert "weekdays: accuracy on facts" in trained.card.read_text()
 
 
-def test_the_same_seed_writes_the_same_bytes(trained: AssetPaths, tmp_path: Path) -> None:
-    torch.set_num_threads(2)
-    again = train(tmp_path)
-    assert torch.get_num_threads() == 2
-    for path in (
-        "almanac/model.safetensors",
-        "almanac-sae-layer0/sae_weights.safetensors",
-        "almanac-sae-layer1/sae_weights.safetensors",
-        "corpus.jsonl.zst",
-        "ground_truth.json",
-    ):
-        assert (again.root / path).read_bytes() == (trained.root / path).read_bytes(), path
+def test_the_same_seed_gives_the_same_model(trained: AssetPaths) -> None:
+    saved = transformers.AutoModelForCausalLM.from_pretrained(trained.model).state_dict()
+    model, _ = train_model(seed=SEED, steps=STEPS, progress=SilentProgress())
+    assert all(torch.equal(saved[name], value) for name, value in model.state_dict().items())
+
+
+def test_the_same_seed_gives_the_same_autoencoder() -> None:
+    data = generator(0, "test").standard_normal((2000, 16)).astype(np.float32)
+    first, again = (
+        train_sae(data, k=3, n_latents=64, seed=2, steps=250, progress=SilentProgress())
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.w_enc, again.w_enc)
+    np.testing.assert_array_equal(first.threshold, again.threshold)
+
+
+def test_training_leaves_the_number_of_threads_as_it_was(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        with pytest.raises(RuntimeError, match="stop here"):
+            train_demo(tmp_path, model_steps=1, progress=_Stopper())
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Stopper(SilentProgress):
+    """Progress that stops the work at its first task, and sees that it runs on one thread."""
+
+    def task(self, description: str, *, total: int | None = None, unit: str = "") -> NoReturn:
+        assert torch.get_num_threads() == 1
+        raise RuntimeError("stop here")
 
 
 def test_the_corpus_holds_text_of_the_asked_size(trained: AssetPaths) -> None:

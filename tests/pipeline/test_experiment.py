@@ -148,9 +148,7 @@ def test_an_interrupted_harvest_goes_on_and_ends_with_the_same_bytes(
     assert (shards[0] / "tokens.npy").stat().st_ino == kept
 
 
-def test_fewer_shards_leave_no_stale_one_behind(
-    finished: ExperimentConfig, tmp_path: Path
-) -> None:
+def test_fewer_shards_leave_no_stale_one_behind(finished: ExperimentConfig, tmp_path: Path) -> None:
     config, paths = copied(finished, tmp_path)
     before = len(list(paths.raw_activations.glob("shard_*")))
     run(config.replaced(shard_tokens=100_000))

@@ -5,7 +5,7 @@ import pytest
 
 import feature_manifold as fm
 from feature_manifold.core.config import make_config
-from feature_manifold.core.errors import InputError, MissingArtifactError
+from feature_manifold.core.errors import CorruptArtifactError, InputError, MissingArtifactError
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.pipeline.pipeline import experiment_paths, run_experiment
 from feature_manifold.pipeline.plan import Selection
@@ -43,6 +43,17 @@ def test_what_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
         experiment.latent(256)
     with pytest.raises(MissingArtifactError, match="fmi list"):
         fm.open(tmp_path)
+
+
+def test_a_folder_of_another_version_is_refused(folder: Path) -> None:
+    manifest = folder / "latents" / "manifest.json"
+    content = manifest.read_bytes()
+    manifest.write_bytes(content.replace(b'"format_version": 1', b'"format_version": 99'))
+    try:
+        with pytest.raises(CorruptArtifactError, match="format version 99, expected 1"):
+            _ = fm.open(folder).by_latent
+    finally:
+        manifest.write_bytes(content)
 
 
 def test_an_unfinished_harvest_hides_the_decoder(folder: Path) -> None:

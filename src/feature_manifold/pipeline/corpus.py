@@ -5,7 +5,10 @@ from dataclasses import asdict
 from feature_manifold.core.config import ExperimentConfig, resolve_path
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.fingerprint import fingerprint
-from feature_manifold.store.layout import ExperimentPaths
+from feature_manifold.store.layout import (
+    FORMAT_VERSIONS,
+    ExperimentPaths,
+)
 
 # token_id, doc_id and position of four bytes each, and a BOS every window.
 TOKEN_BYTES = 12.1
@@ -32,7 +35,7 @@ def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str,
 
 CORPUS = Stage(
     name="corpus",
-    version=1,
+    version=FORMAT_VERSIONS["corpus"],
     does="cut the corpus into windows of tokens",
     folder=lambda paths: paths.corpus,
     inputs=(),

@@ -4,7 +4,10 @@ from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.examples.extract import extract_examples
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.examples import N_BINS, save_examples
-from feature_manifold.store.layout import ExperimentPaths
+from feature_manifold.store.layout import (
+    FORMAT_VERSIONS,
+    ExperimentPaths,
+)
 from feature_manifold.store.manifest import read_manifest
 
 # Start, stop and group of an example; edges and counts of a histogram; 20 tokens with counts.
@@ -41,7 +44,7 @@ def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
 
 EXAMPLES = Stage(
     name="examples",
-    version=1,
+    version=FORMAT_VERSIONS["examples"],
     does="pick examples of every latent",
     folder=lambda paths: paths.examples,
     inputs=("corpus", "index"),

@@ -19,6 +19,7 @@ from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.layout import (
     EDGES,
     EXPERIMENT_LIST,
+    FORMAT_VERSIONS,
     POSITIONS,
     DataRoot,
     ExperimentPaths,
@@ -106,7 +107,7 @@ def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
 
 EXPORT = Stage(
     name="export",
-    version=1,
+    version=FORMAT_VERSIONS["export"],
     does="write JSON for static serving",
     folder=lambda paths: paths.visualizer,
     inputs=("corpus", "index", "graph", "examples"),

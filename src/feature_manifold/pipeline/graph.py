@@ -6,7 +6,12 @@ from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.edges import save_edges
 from feature_manifold.store.fingerprint import fingerprint
-from feature_manifold.store.layout import EDGES, POSITIONS, ExperimentPaths
+from feature_manifold.store.layout import (
+    EDGES,
+    FORMAT_VERSIONS,
+    POSITIONS,
+    ExperimentPaths,
+)
 from feature_manifold.store.manifest import read_manifest
 from feature_manifold.store.npy import save_npy
 from feature_manifold.store.token_table import save_metadata
@@ -71,7 +76,7 @@ def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str,
 
 GRAPH = Stage(
     name="graph",
-    version=1,
+    version=FORMAT_VERSIONS["graph"],
     does="compute edges and lay out the latents",
     folder=lambda paths: paths.graph,
     inputs=("index",),

@@ -7,7 +7,13 @@ from feature_manifold.index.labels import shard_labels
 from feature_manifold.pipeline.labels import latent_labels_payload
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.fingerprint import fingerprint
-from feature_manifold.store.layout import DECODER, LATENT_LABELS, METADATA, ExperimentPaths
+from feature_manifold.store.layout import (
+    DECODER,
+    FORMAT_VERSIONS,
+    LATENT_LABELS,
+    METADATA,
+    ExperimentPaths,
+)
 from feature_manifold.store.manifest import read_manifest
 from feature_manifold.store.shards import open_shard, shard_folders
 from feature_manifold.store.spec_layout import write_json
@@ -98,7 +104,7 @@ def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str,
 
 HARVEST = Stage(
     name="harvest",
-    version=1,
+    version=FORMAT_VERSIONS["harvest"],
     does="run the model and its SAE over the tokens",
     folder=lambda paths: paths.raw_activations,
     inputs=("corpus",),

@@ -18,7 +18,10 @@ from feature_manifold.store.firings import (
     TOKENS,
     FiringsByLatent,
 )
-from feature_manifold.store.layout import ExperimentPaths
+from feature_manifold.store.layout import (
+    FORMAT_VERSIONS,
+    ExperimentPaths,
+)
 from feature_manifold.store.manifest import read_manifest
 from feature_manifold.store.npy import create_npy, save_npy
 from feature_manifold.store.shards import open_shards
@@ -74,7 +77,7 @@ def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
 
 INDEX = Stage(
     name="index",
-    version=1,
+    version=FORMAT_VERSIONS["index"],
     does="sort the firings by latent and by token",
     folder=lambda paths: paths.latents,
     inputs=("corpus", "harvest"),

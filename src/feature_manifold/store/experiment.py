@@ -19,7 +19,13 @@ from feature_manifold.store.firings import (
     open_by_latent,
     open_by_token,
 )
-from feature_manifold.store.layout import ADOPTED, EDGES, POSITIONS, ExperimentPaths
+from feature_manifold.store.layout import (
+    ADOPTED,
+    EDGES,
+    FORMAT_VERSIONS,
+    POSITIONS,
+    ExperimentPaths,
+)
 from feature_manifold.store.manifest import read_manifest
 from feature_manifold.store.npy import open_npy
 from feature_manifold.store.statistics import STATISTICS_DTYPE
@@ -173,10 +179,16 @@ class Experiment:
         return [key for key, name in names.items() if (folder / name).exists()]
 
     def _finished(self, folder: Path, stage: str) -> Path:
-        if read_manifest(folder) is None:
+        manifest = read_manifest(folder)
+        if manifest is None:
             raise MissingArtifactError(
                 f"Experiment '{self.id}' has no finished {folder.name}/. Make it with: "
                 f"fmi run CONFIG.yaml --only {stage}"
+            )
+        if manifest.format_version != FORMAT_VERSIONS[stage]:
+            raise CorruptArtifactError(
+                f"{folder} is of format version {manifest.format_version}, expected "
+                f"{FORMAT_VERSIONS[stage]}. Make it again with: fmi run CONFIG.yaml --only {stage}"
             )
         return folder
 

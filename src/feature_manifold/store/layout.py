@@ -21,6 +21,16 @@ EDGES = {
     "coactivation": "coactivation.npz",
 }
 EXPERIMENT_LIST = "experiments.json"
+FORMAT_VERSIONS = {
+    "corpus": 1,
+    "harvest": 1,
+    "index": 1,
+    "graph": 1,
+    "examples": 1,
+    "export": 1,
+}
+"""Version of each stage's folder, as docs/data-format.md describes it."""
+
 ADOPTED = "adopted"
 """Folder in which adopted raw activations are kept beside what is made from them."""
 
