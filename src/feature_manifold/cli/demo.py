@@ -8,6 +8,7 @@ import typer
 from feature_manifold.cli.serve import DEFAULT_PORT, DataOption, HostOption, PortOption, serve
 from feature_manifold.core.config import load_config
 from feature_manifold.core.errors import MissingArtifactError
+from feature_manifold.core.extras import missing_extra
 from feature_manifold.core.progress import console_progress
 from feature_manifold.pipeline.pipeline import run_experiment
 from feature_manifold.pipeline.plan import Selection
@@ -60,8 +61,11 @@ def train_command(
     ] = None,
 ) -> None:
     """Train the shipped model and its SAEs again, from their generated text."""
-    # Imported here: it needs torch.
-    from feature_manifold.demo.train import train_demo
+    # Imported here: it needs torch, and ripser for measuring what was trained.
+    try:
+        from feature_manifold.demo.train import train_demo
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, work="fmi train-demo", extra="demo") from error
 
     train_demo(
         out,
