@@ -55,9 +55,10 @@ _TAIL = """\
   formula that ranks clusters (three tried); that latents with fewer than 8 firings do not count
   (compass and towns had scored lower on F1, and towns failed); that a line break is no answer (with
   it months scored 0.937 and failed); and the nulls (the second was added when the first failed its
-  bar). Nothing was changed after seed 1 was measured: read it as the untuned test.
-- The recipe is not robust: seed 1 misses several bars, the weekdays and the "o'clock" token among
-  them. Seed 2 was started and not finished.
+  bar). Nothing was changed after seed 1 was measured: read seeds 1 and 2
+  as the untuned test.
+- The recipe is not robust: seeds 1 and 2 each miss several bars, of the weekdays and of the
+  "o'clock" token among them.
 - Two nulls are shown for the circles. Dealing activations to other tokens destroys everything.
   Dealing decoder rows to other latents does not destroy all: neighbouring words share latents, so
   which latents fire together already draws part of a circle, whatever their directions.
