@@ -14,45 +14,35 @@ from feature_manifold.core.config import ExperimentConfig
 ALIASES = {"data_root": ("--data",)}
 
 
-def with_config_options(
-    *, names: tuple[str, ...] | None = None
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_config_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the config's fields as options; it receives those that were set.
 
     Parameters
     ----------
-    names
-        Fields to offer; None means all.
+    command
+        Its last parameter is ``overrides: dict[str, Any]``.
 
     Returns
     -------
     Callable
-        A decorator for a command whose last parameter is ``overrides: dict[str, Any]``.
+        The same command with an option per field in place of ``overrides``.
     """
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "overrides"]
+    taken = {parameter.name for parameter in own}
+    offered = [name for name in ExperimentConfig.model_fields if name not in taken]
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for p in inspect.signature(command).parameters.values() if p.name != "overrides"]
-        taken = {parameter.name for parameter in own}
-        offered = [
-            name
-            for name in ExperimentConfig.model_fields
-            if (names is None or name in names) and name not in taken
-        ]
+    @functools.wraps(command)
+    def wrapper(**values: Any) -> None:
+        overrides = {name: values.pop(name) for name in offered}
+        given = {name: value for name, value in overrides.items() if value is not None}
+        command(**values, overrides=given)
 
-        @functools.wraps(command)
-        def wrapper(**values: Any) -> None:
-            overrides = {name: values.pop(name) for name in offered}
-            given = {name: value for name, value in overrides.items() if value is not None}
-            command(**values, overrides=given)
-
-        parameters = own + [_parameter(name) for name in offered]
-        keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
-        wrapper.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {p.name: p.annotation for p in keyword}
-        del wrapper.__wrapped__
-        return wrapper
-
-    return decorate
+    parameters = own + [_parameter(name) for name in offered]
+    keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    wrapper.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in keyword}
+    del wrapper.__wrapped__
+    return wrapper
 
 
 def _parameter(name: str) -> inspect.Parameter:

@@ -56,7 +56,7 @@ def show_plan(config: ExperimentConfig, plan: list[PlannedStage]) -> None:
     typer.echo(f"about {total / 1e9:.2f} GB of disk in all; nothing was run")
 
 
-@with_config_options()
+@with_config_options
 def run_command(
     config: ConfigArgument = None,
     *,
@@ -77,7 +77,7 @@ def run_command(
 
 
 def _stage_command(names: tuple[str, ...], text: str) -> Any:
-    @with_config_options()
+    @with_config_options
     def command(
         config: ConfigArgument = None,
         *,

@@ -18,7 +18,7 @@ WorkersOption = Annotated[int, typer.Option(min=1, help="Threads; results do not
 TopKOption = Annotated[int, typer.Option("--top-k", min=1, help="Neighbours kept per latent.")]
 
 
-@with_config_options()
+@with_config_options
 def run_pipeline(
     *,
     config: Annotated[
@@ -35,7 +35,7 @@ def run_pipeline(
     execute(read_config(config, overrides), selection, dry_run=dry_run)
 
 
-@with_config_options()
+@with_config_options
 def harvest_activations(
     *,
     output_dir: Annotated[Path, typer.Option("--output-dir", help="Folder to write.")],
@@ -146,7 +146,7 @@ def export_umap_json(
     typer.echo(f"wrote {output}")
 
 
-@with_config_options()
+@with_config_options
 def sanity_check_sae(
     *,
     config: Annotated[Path | None, typer.Option("--config", help="YAML file.")] = None,
@@ -167,7 +167,7 @@ def sanity_check_sae(
     typer.echo(f"latents that fired  {1 - result.dead_fraction:.2%}")
 
 
-@with_config_options()
+@with_config_options
 def check_sae_loading(
     *,
     config: Annotated[Path | None, typer.Option("--config", help="YAML file.")] = None,

@@ -3,8 +3,6 @@
 import json
 import platform
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +73,10 @@ def train_demo(
     start, cpu_start = time.perf_counter(), time.process_time()
     paths = AssetPaths(out)
     out.mkdir(parents=True, exist_ok=True)
-    with _one_thread():
+    # Imported here: it needs torch.
+    from feature_manifold.harvest.device import one_thread
+
+    with one_thread():
         model, log = train_model.train_model(seed=seed, steps=model_steps, progress=progress)
         _save_model(model, paths.model)
         saes = _train_saes(model, paths, seed, sae_steps, corpus_tokens, progress)
@@ -150,16 +151,3 @@ def _save_provenance(paths: AssetPaths, run: dict[str, object], measured: Measur
         "other_seeds": {},
     }
     paths.provenance.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one torch thread within the block."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -1,5 +1,8 @@
 """Where the model runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from feature_manifold.core.errors import DeviceError
@@ -32,3 +35,17 @@ def choose_device(name: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("device is 'mps', but torch sees no Apple GPU. Use device: cpu.")
     return device
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one torch thread within the block, and on one per worker started in it.
+
+    Sums split over threads differ in the last bits.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -3,9 +3,8 @@
 import importlib.metadata
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.progress import Progress
 from feature_manifold.harvest.batches import cut_ranges, padded_rows
-from feature_manifold.harvest.device import choose_device
+from feature_manifold.harvest.device import choose_device, one_thread
 from feature_manifold.harvest.model import ResidualModel
 from feature_manifold.harvest.sae_source import DECODER_ROWS, load_fitting_sae, load_sae
 from feature_manifold.harvest.shard import ShardHarvester
@@ -266,7 +265,7 @@ def _run_workers(
         # One shard on the GPU at a time; a second thread writes the one before it.
         n_computing, n_threads = 1, 2
     computing = threading.Semaphore(n_computing)
-    with _one_thread_each(), ThreadPoolExecutor(n_threads) as executor:
+    with one_thread(), ThreadPoolExecutor(n_threads) as executor:
         futures = [
             executor.submit(shards.write, number, harvester, computing, report)
             for number in missing
@@ -281,14 +280,3 @@ def _run_workers(
     for error in errors:
         if error is not None and not isinstance(error, _StoppedError):
             raise error
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let every worker compute on one thread: sums split over threads differ in the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -18,7 +18,7 @@ from feature_manifold.core.progress import Progress
 from feature_manifold.index.rows import sort_firings, token_table_of_rows
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.fingerprint import fingerprint
-from feature_manifold.store.layout import DECODER, METADATA, ExperimentPaths
+from feature_manifold.store.layout import DECODER, MANIFEST, METADATA, ExperimentPaths
 from feature_manifold.store.npy import open_npy
 from feature_manifold.store.shards import open_shard, shard_folders, write_shard
 from feature_manifold.store.spec_layout import FiringRows, open_spec_shard, spec_shard_paths
@@ -65,9 +65,7 @@ class RawFolder:
         return self.native or self.folder
 
 
-def find_raw(
-    folder: Path, *, max_shards: int | None = None, tokenizer: str | None = None
-) -> RawFolder:
+def find_raw(folder: Path, *, max_shards: int | None = None) -> RawFolder:
     """Recognise the layout of a raw folder.
 
     Raises
@@ -76,11 +74,11 @@ def find_raw(
         If there are no shards of either layout.
     """
     if (folder / NATIVE / "raw_activations").is_dir():
-        return RawFolder(folder, folder / NATIVE, max_shards, tokenizer)
+        return RawFolder(folder, folder / NATIVE, max_shards)
     if shard_folders(folder):
-        return RawFolder(folder, folder.parent, max_shards, tokenizer)
+        return RawFolder(folder, folder.parent, max_shards)
     if spec_shard_paths(folder):
-        return RawFolder(folder, None, max_shards, tokenizer)
+        return RawFolder(folder, None, max_shards)
     raise MissingArtifactError(
         f"No shards in {folder} (neither shard_*.npz nor shard_*/). Harvest them with: "
         f"python scripts/harvest_activations_v2.py --output-dir {folder}"
@@ -167,7 +165,7 @@ def _adopt_corpus(raw: RawFolder, context: StageContext) -> StageResult:
         shutil.copytree(
             raw.native / "corpus", context.folder, copy_function=link_or_copy, dirs_exist_ok=True
         )
-        (context.folder / "manifest.json").unlink(missing_ok=True)
+        (context.folder / MANIFEST).unlink(missing_ok=True)
         return StageResult(facts={"adopted": "native"})
     files = _shard_files(raw)
     # Rows are in token order, so the last row of all is of the last token that fires.

@@ -2,9 +2,9 @@
 
 from dataclasses import asdict
 
-from feature_manifold.core.config import ExperimentConfig, resolve_path
+from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
-from feature_manifold.store.fingerprint import fingerprint
+from feature_manifold.store.fingerprint import local_fingerprints
 from feature_manifold.store.layout import (
     FORMAT_VERSIONS,
     ExperimentPaths,
@@ -28,9 +28,7 @@ def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
 
 
 def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:
-    sources = {"corpus-files": config.corpus, "tokenizer-files": config.model}
-    found = {name: resolve_path(source) for name, source in sources.items()}
-    return {name: fingerprint(path) for name, path in found.items() if path is not None}
+    return local_fingerprints({"corpus-files": config.corpus, "tokenizer-files": config.model})
 
 
 CORPUS = Stage(

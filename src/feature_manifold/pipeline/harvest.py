@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 
-from feature_manifold.core.config import ExperimentConfig, resolve_path
+from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.index.labels import shard_labels
 from feature_manifold.pipeline.labels import latent_labels_payload
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
-from feature_manifold.store.fingerprint import fingerprint
+from feature_manifold.store.fingerprint import local_fingerprints
 from feature_manifold.store.layout import (
     DECODER,
     FORMAT_VERSIONS,
@@ -97,9 +97,7 @@ def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
 
 
 def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:
-    sources = {"model-files": config.model, "sae-files": config.sae_path}
-    found = {name: resolve_path(source) for name, source in sources.items() if source}
-    return {name: fingerprint(path) for name, path in found.items() if path is not None}
+    return local_fingerprints({"model-files": config.model, "sae-files": config.sae_path})
 
 
 HARVEST = Stage(

@@ -20,7 +20,7 @@ from feature_manifold.pipeline.plan import (
     stale_reason,
 )
 from feature_manifold.pipeline.stage import Stage, StageContext
-from feature_manifold.store.atomic import begin_folder, commit_folder
+from feature_manifold.store.atomic import begin_folder, commit_folder, replaced_folder
 from feature_manifold.store.layout import MANIFEST, ExperimentPaths
 from feature_manifold.store.lock import experiment_lock
 from feature_manifold.store.manifest import make_manifest, write_manifest
@@ -114,9 +114,8 @@ def working_folder(stage: Stage, paths: ExperimentPaths, *, force: bool) -> Iter
             commit_folder(final)
         yield final
         return
-    final.parent.mkdir(parents=True, exist_ok=True)
-    yield begin_folder(final)
-    commit_folder(final)
+    with replaced_folder(final) as staging:
+        yield staging
 
 
 def _run_stage(

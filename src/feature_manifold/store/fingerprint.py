@@ -1,7 +1,10 @@
 """Cheap digests of files outside the data root: models, SAEs and corpora on this machine."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+
+from feature_manifold.core.config import resolve_path
 
 SAMPLE_BYTES = 1 << 16
 
@@ -30,3 +33,9 @@ def fingerprint(path: Path) -> str:
             content.seek(max(size - SAMPLE_BYTES, 0))
             digest.update(content.read(SAMPLE_BYTES))
     return digest.hexdigest()
+
+
+def local_fingerprints(sources: Mapping[str, str | None]) -> dict[str, str]:
+    """Digest those config values that name files of this machine, by the given names."""
+    found = {name: resolve_path(source) for name, source in sources.items() if source}
+    return {name: fingerprint(path) for name, path in found.items() if path is not None}

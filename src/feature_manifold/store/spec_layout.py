@@ -11,7 +11,7 @@ import orjson
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
-from feature_manifold.store.atomic import write_file
+from feature_manifold.store.atomic import STAGING_SUFFIX, commit_file, sync_file, write_file
 from feature_manifold.store.layout import latent_name
 
 SPEC_SHARD_PATTERN = re.compile(r"shard_[0-9]+\.npz")
@@ -137,25 +137,9 @@ def encode_json(payload: Any, *, name: str) -> bytes:
         raise CorruptArtifactError(f"{name}: cannot be written as JSON: {error}") from error
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises
-    ------
-    MissingArtifactError, CorruptArtifactError
-        If it is missing or not JSON.
-    """
-    try:
-        return orjson.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise MissingArtifactError(f"No file {path}.") from None
-    except orjson.JSONDecodeError as error:
-        raise CorruptArtifactError(f"{path} is not JSON: {error}") from error
-
-
 def _write_npz(path: Path, arrays: dict[str, Array]) -> None:
-    aside = path.with_name(path.name + ".partial")
+    aside = path.with_name(path.name + STAGING_SUFFIX)
     with aside.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-        file.flush()
-    aside.replace(path)
+    sync_file(aside)
+    commit_file(aside, path)
