@@ -20,5 +20,7 @@ export default defineConfig({
   server: { proxy: { "/api": process.env.FMI_API ?? "http://127.0.0.1:8000" } },
   test: {
     include: ["src/**/*.test.{ts,tsx}"],
+    // A busy machine draws 300 tokens in seconds: only a test that hangs may fail by its time.
+    testTimeout: 60_000,
   },
 });
