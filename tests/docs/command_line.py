@@ -17,10 +17,15 @@ CONFIG_OPTIONS |= {"--data"}
 
 
 @cache
-def fmi_commands() -> dict[str, TyperCommand]:
+def fmi() -> TyperGroup:
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    return {f"fmi {name}": _checked(command) for name, command in group.commands.items()}
+    return group
+
+
+@cache
+def fmi_commands() -> dict[str, TyperCommand]:
+    return {f"fmi {name}": _checked(command) for name, command in fmi().commands.items()}
 
 
 def _checked(command: object) -> TyperCommand:
@@ -53,7 +58,7 @@ def all_commands() -> dict[str, TyperCommand]:
     return fmi_commands() | script_commands()
 
 
-def parameters(command: TyperCommand) -> dict[str, TyperOption]:
+def parameters(command: TyperCommand | TyperGroup) -> dict[str, TyperOption]:
     """Return the option names of a command, all spellings, with their parameters."""
     return {
         name: parameter

@@ -10,6 +10,7 @@ import pytest
 from tests.docs.command_line import (
     CONFIG_OPTIONS,
     all_commands,
+    fmi,
     fmi_commands,
     parameters,
     script_commands,
@@ -67,6 +68,11 @@ def test_every_option_of_a_command_is_in_its_section(name: str) -> None:
         documented |= CONFIG_OPTIONS
     missing = parameters(command).keys() - documented
     assert not missing, f"{PIPELINE}, section {name}: {', '.join(sorted(missing))} is missing"
+
+
+def test_options_of_fmi_itself_are_named() -> None:
+    named = set(spans(section(page(PIPELINE), "Commands")))
+    assert {f"fmi {option}" for option in parameters(fmi())} <= named
 
 
 @pytest.mark.parametrize("name", sorted(all_commands()))

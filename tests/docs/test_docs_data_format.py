@@ -24,14 +24,12 @@ from feature_manifold.index.labels import Labels
 from feature_manifold.pipeline.adopt import RawFolder, adopting_stages
 from feature_manifold.pipeline.labels import latent_labels_payload
 from feature_manifold.pipeline.pipeline import STAGES
-from feature_manifold.store.edges import save_edges
-from feature_manifold.store.examples import GROUPS, N_BINS, ExampleSet, save_examples
+from feature_manifold.store.examples import GROUPS, N_BINS, ExampleSet
 from feature_manifold.store.layout import ExperimentPaths
 from feature_manifold.store.manifest import FileRecord, Manifest
 from feature_manifold.store.shards import SHARD_FORMAT, SHARD_VERSION, Shard, write_shard
 from feature_manifold.store.spec_layout import FiringRows
 from feature_manifold.store.statistics import STATISTICS_DTYPE
-from feature_manifold.store.token_table import TokenTable, save_token_table
 from tests.docs.pages import ROOT, names_in, page, rows_of, section, spans
 
 FORMAT = "docs/data-format.md"
@@ -99,14 +97,6 @@ def check_arrays(folder: Path, heading: str, prefix: str = "") -> None:
             assert not documented.isdigit() or have == int(documented), f"{FORMAT}: {path.name}"
 
 
-def test_the_token_table_is_written_as_documented(tmp_path: Path) -> None:
-    zeros = np.zeros(2, dtype=np.int32)
-    table = TokenTable(zeros, zeros, zeros, np.array([0, 2]), np.zeros((1, 2), dtype=np.int64))
-    save_token_table(tmp_path, table)
-    check_arrays(tmp_path, "corpus/")
-    assert {f"{field.name}.npy" for field in fields(TokenTable)} <= rows_by_name("corpus/").keys()
-
-
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_shards_are_written_as_documented(tmp_path: Path, dtype: type) -> None:
     shard = Shard(
@@ -139,19 +129,9 @@ def example_set() -> ExampleSet:
     )
 
 
-def test_examples_are_written_as_documented(tmp_path: Path) -> None:
-    save_examples(tmp_path, example_set())
-    check_arrays(tmp_path, "examples/")
+def test_groups_of_examples_have_the_documented_numbers() -> None:
     row = rows_by_name("examples/")["group.npy"]
     assert row[3] == ", ".join(f"{number} {name}" for number, name in enumerate(GROUPS)) + "."
-
-
-def test_edges_are_written_as_documented(tmp_path: Path) -> None:
-    save_edges(tmp_path / "edges.npz", sp.csr_matrix(np.eye(2)))
-    matrix = sp.load_npz(tmp_path / "edges.npz")
-    for name in ("decoder_similarity.npz", "jaccard_similarity.npz", "coactivation.npz"):
-        assert rows_by_name("graph/")[name][1] == matrix.dtype.name
-    assert isinstance(matrix, sp.csr_matrix)
 
 
 def test_statistics_have_the_documented_fields() -> None:

@@ -4,6 +4,7 @@ import ast
 import importlib
 import re
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -54,24 +55,43 @@ def test_every_exit_code_is_in_the_range_that_the_page_states() -> None:
     assert f"| {min(codes)} to {max(codes)} | An error below." in page(ERRORS)
 
 
-def refusal_kinds() -> set[str]:
-    """Find the types of answers that are no error classes: ``kind="..."`` in the server."""
-    folder = SRC / "feature_manifold" / "server"
-    return {
-        keyword.value.value
-        for path in folder.glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
-        if keyword.arg == "kind"
-        and isinstance(keyword.value, ast.Constant)
-        and isinstance(keyword.value.value, str)
-    }
+FRAMEWORK_REFUSALS = (404, 405)
+"""Statuses of unknown routes and methods, which the framework refuses by itself."""
 
 
-def test_every_refusal_of_the_server_is_listed() -> None:
-    listed = {
-        name for row in rows_of(page(ERRORS), "type", "HTTP status") for name in names_in(row[0])
-    }
-    assert refusal_kinds()
-    assert refusal_kinds() <= listed
+def refusals() -> dict[str, int]:
+    """Find the answers that are no error classes, with their statuses.
+
+    They are what ``fault_response`` gets; without ``kind`` an answer is named by its status.
+    """
+    found = {status_name(status): status for status in FRAMEWORK_REFUSALS}
+    for path in (SRC / "feature_manifold" / "server").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "fault_response":
+                kinds = [keyword.value for keyword in node.keywords if keyword.arg == "kind"]
+                status = status_of(node.args[0])
+                if status is None:
+                    continue
+                if not kinds:
+                    found[status_name(status)] = status
+                elif isinstance(kinds[0], ast.Constant):
+                    found[str(kinds[0].value)] = status
+    return found
+
+
+def status_of(argument: ast.expr) -> int | None:
+    """Return a status that is spelled out: ``500`` or ``HTTPStatus.FORBIDDEN``."""
+    if isinstance(argument, ast.Constant):
+        return int(str(argument.value))
+    if isinstance(argument, ast.Attribute) and ast.unparse(argument.value) == "HTTPStatus":
+        return int(HTTPStatus[argument.attr])
+    return None
+
+
+def status_name(status: int) -> str:
+    return HTTPStatus(status).phrase.title().replace(" ", "")
+
+
+def test_every_refusal_of_the_server_is_listed_with_its_status() -> None:
+    rows = rows_of(page(ERRORS), "type", "HTTP status")
+    assert {names_in(row[0])[0]: int(row[1]) for row in rows} == refusals()
