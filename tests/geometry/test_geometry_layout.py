@@ -19,9 +19,9 @@ from feature_manifold.geometry.layout import (
 from feature_manifold.store.layout import POSITIONS
 
 
-def lay_out(name: str, decoder: Array, dense: Array, *, seed: int = 0) -> Layout:
+def lay_out(name: str, decoder: Array, dense: Array, *, seed: int = 0, **options: int) -> Layout:
     by_latent, by_token = reference.by_latent_of(dense), reference.by_token_of(dense)
-    pairs = LatentPairs(decoder, by_latent, by_token)
+    pairs = LatentPairs(decoder, by_latent, by_token, **options)
     return LAYOUTS[name](pairs, min_dist=0.1, seed=seed)
 
 
@@ -136,6 +136,22 @@ def test_equal_latents_share_a_place_within_the_map(name: str, planted: Array) -
     # Left alone they would drift off, and all others would be crowded in a corner.
     low, high = np.quantile(layout.positions, [0.05, 0.95], axis=0)
     assert (high - low).max() > 0.7
+
+
+@pytest.mark.parametrize("name", list(LAYOUTS))
+def test_equal_latents_that_fill_their_own_lists_have_a_place(name: str) -> None:
+    """Dead latents of one direction, more of them than neighbours are kept."""
+    random = np.random.default_rng(5)
+    axes = np.eye(8, dtype=np.float32)
+    near = axes[0] + 0.3 * axes[[1, 2]]
+    elsewhere = random.normal(size=(12, 5)) @ axes[3:]
+    decoder = np.concatenate([np.tile(axes[0], (8, 1)), near, elsewhere]).astype(np.float32)
+    layout = lay_out(name, decoder, silent(22), top_k=5, n_neighbors=5)
+    assert np.isfinite(layout.positions).all()
+    assert layout.unplaced.size == 0
+    assert len(np.unique(layout.positions[:8], axis=0)) == 1
+    gaps = np.linalg.norm(layout.positions - layout.positions[0], axis=1)
+    assert gaps[8:10].max() < gaps[10:].min()
 
 
 def test_equal_latents_that_fire_apart_have_each_their_place(planted: Array) -> None:

@@ -128,7 +128,7 @@ def umap_layout(
     McInnes, Healy, Melville (2018), UMAP: Uniform Manifold Approximation and Projection.
     """
     neighbours = without_equals(neighbours, group)
-    known = (neighbours.ids != NOBODY).any(axis=1)
+    known = _has_neighbours(neighbours)
     placed, unplaced = np.flatnonzero(known), np.flatnonzero(~known[group])
     positions = np.zeros((neighbours.n_latents, 2), dtype=np.float32)
     if len(placed):
@@ -141,6 +141,17 @@ def umap_layout(
     if len(unplaced):
         positions[unplaced, 0] = (np.arange(len(unplaced)) + 0.5) / len(unplaced)
     return Layout(positions, unplaced)
+
+
+def _has_neighbours(neighbours: Neighbours) -> Array:
+    """Return whether each latent has a neighbour or is one, bool (n_latents,).
+
+    Where equal latents fill their own lists, those near to them still list them.
+    """
+    listed = neighbours.ids != NOBODY
+    known: Array = listed.any(axis=1)
+    known[neighbours.ids[listed]] = True
+    return known
 
 
 def _among(neighbours: Neighbours, placed: Int64Array) -> Neighbours:
@@ -215,6 +226,8 @@ def _start(graph: sp.csr_matrix, random: np.random.Generator) -> Float32Array:
     """
     n = graph.shape[0]
     root = np.sqrt(np.asarray(graph.sum(axis=1)).ravel())
+    # One that only latents far from it list may have no edge left: it starts anywhere.
+    root[root == 0] = 1
     walk = sp.diags_array(1 / root) @ graph @ sp.diags_array(1 / root)
     constant = (root / np.linalg.norm(root))[:, None]
     modes = random.normal(size=(n, max(1, min(START_COLUMNS, n - 1))))
