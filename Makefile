@@ -14,6 +14,10 @@ export PIP_CONSTRAINT := constraints.txt
 # The web app is built below, once, not by pip.
 export FMI_SKIP_WEB := 1
 
+# $(call install,PACKAGE): a Debian package that a bare machine lacks.
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+install = $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $(1)
+
 .PHONY: demo test check format web setup-test python-checks web-checks browser-tests generate bench clean
 
 demo: $(VENV)/.installed visualizer/index.html
@@ -61,9 +65,12 @@ generate: $(VENV)/.installed-dev web/node_modules/.installed
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.harvest
+	$(BIN)/python -m benchmarks.serve
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV) || (echo "error: python3 has no venv module; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1)
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || ($(call install,python3-venv)) \
+	|| (echo "error: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1)
+	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV); exit 1)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --editable ".[harvest]"
@@ -81,9 +88,9 @@ visualizer/index.html: $(WEB_SOURCES) web/node_modules/.installed
 	$(BIN)/python hatch_build.py app
 
 $(CHROMIUM):
-	@if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq chromium; \
-	else sudo apt-get update -qq && sudo apt-get install -y -qq chromium; fi \
+	@($(call install,chromium)) \
 	|| (echo "error: no browser; install Chromium and say where: make test CHROMIUM=/path/to/chromium" >&2; exit 1)
 
 clean:
-	rm -rf $(VENV) web/node_modules web/dist visualizer/assets visualizer/*.html
+	rm -rf $(VENV) web/node_modules web/dist web/openapi.json web/src/api/schema.gen.ts
+	if [ -d visualizer ]; then find visualizer -mindepth 1 -maxdepth 1 -not -name data -exec rm -rf {} +; fi
