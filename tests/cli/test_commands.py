@@ -124,6 +124,19 @@ def test_a_mistake_ends_in_one_clear_line(
     assert "Traceback" not in err
 
 
+def test_a_file_that_the_system_refuses_is_one_clear_line(fmi: Fmi, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for arguments in (
+        ("graph", "--model", "gpt2", "--data", tmp_path / "file"),
+        ("openapi", tmp_path / "none" / "api.json"),
+    ):
+        code, _, err = fmi(*arguments)
+        assert code == 1
+        assert err.startswith(f"error: {tmp_path}")
+        assert err.count("\n") == 1
+        assert "run the same command again" in err
+
+
 def test_an_unknown_option_is_refused(fmi: Fmi) -> None:
     code, _, err = fmi("run", "--layr", "3")
     assert code == 2

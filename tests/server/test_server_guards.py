@@ -92,6 +92,7 @@ def test_beyond_loopback_addresses_are_answered_on_the_own_port(
         {"Origin": "http://localhost:3000"},
         {"Origin": "null"},
         {"Origin": "file://localhost:8000"},
+        {"Origin": "http://[::1"},
         {"Origin": "http://evil.example", "Sec-Fetch-Mode": "navigate"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -87,9 +88,10 @@ def test_a_taken_port_is_one_clear_error(tmp_path: Path) -> None:
     assert announced == []
 
 
-def test_a_host_that_is_not_ours_is_one_clear_error(tmp_path: Path) -> None:
-    settings = ServerSettings(tmp_path, host="192.0.2.1", token="x")
-    with pytest.raises(ServerError, match=r"192\.0\.2\.1.*--host"):
+@pytest.mark.parametrize("host", ["192.0.2.1", "a" * 64, "a..b"])
+def test_a_host_that_is_not_ours_is_one_clear_error(tmp_path: Path, host: str) -> None:
+    settings = ServerSettings(tmp_path, host=host, token="x")
+    with pytest.raises(ServerError, match=rf"{re.escape(host)}.*--host"):
         run_server(settings, announce=lambda line: None)
 
 

@@ -30,11 +30,24 @@ def run_shell(app: Callable[[], None]) -> None:
         app()
     except FmiError as error:
         fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        fail(_refused(error), FmiError.exit_code)
     except InterruptedRun:
         fail("stopped. What was finished is kept; run the same command to go on.", INTERRUPTED)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _refused(error: OSError) -> str:
+    """Say which file the operating system refuses: no permission, not a folder, disk full."""
+    where = "" if error.filename is None else f"{error.filename}: "
+    return (
+        f"{where}{error.strerror}. What was finished is kept: mend this, or choose another place, "
+        "and run the same command again."
+    )
 
 
 def fail(message: str, code: int) -> None:

@@ -141,7 +141,10 @@ def _is_own_page(headers: Headers, *, host: str) -> bool:
     """Return whether a request comes from a page of this server, or from no page at all."""
     origin = headers.get("origin")
     if origin is not None:
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower()
     # A link on another site may be followed; its scripts, frames and images may not reach us.
     site = headers.get("sec-fetch-site", "none")

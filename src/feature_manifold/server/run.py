@@ -66,9 +66,11 @@ def _listen(settings: ServerSettings) -> socket.socket:
         family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # Connections made before the loop runs wait in the backlog.
         return socket.create_server(place[:2], family=family, backlog=BACKLOG)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
+        # UnicodeError: what cannot be a name, such as 64 letters without a dot.
+        reason = error.strerror if isinstance(error, socket.gaierror) else "not a host's name"
         raise ServerError(
-            f"Cannot listen on '{host}': {error.strerror}. Try: fmi serve --host 127.0.0.1"
+            f"Cannot listen on '{host}': {reason}. Try: fmi serve --host 127.0.0.1"
         ) from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
