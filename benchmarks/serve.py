@@ -83,6 +83,7 @@ def main() -> None:
             time_route(client, lambda: "/api/edges?limit=10000", n=5)
             time_route(client, lambda: "/api/edges?limit=200000", n=5, headers=BINARY)
             time_route(client, lambda: f"/api/search?q=word{latent()}", n=20)
+            time_route(client, lambda: "/api/search?q=w", n=20)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     typer.echo(f"peak memory {peak:,.0f} MiB, the writing of the experiment included")
 

@@ -126,6 +126,28 @@ def test_a_vocabulary_of_another_tokenizer_is_refused(source: Source) -> None:
         latent_page(source, 0)
 
 
+@pytest.mark.parametrize(
+    ("part", "field", "value", "message"),
+    [
+        ("statistics", "max", np.nan, "Statistics of latent 0 are not finite.*--only index"),
+        ("statistics", "count", 2, "Statistics and firings of latent 0 differ.*--only index"),
+        ("by_latent", "activations", np.inf, "Activations of latent 0 are not finite.*index"),
+        ("examples", "histogram_bins", np.nan, "Histogram edges.*not finite.*--only examples"),
+        ("examples", "start", 7, "hold no firing.*--only examples"),
+        ("examples", "stop", 1000, "hold no firing"),
+        ("examples", "group", 4, "of no group"),
+    ],
+)
+def test_damaged_artifacts_are_an_error_not_null(
+    source: Source, part: str, field: str, value: float, message: str
+) -> None:
+    array = getattr(source, part)
+    column = array[field] if part == "statistics" else getattr(array, field)
+    column[0] = value
+    with pytest.raises(CorruptArtifactError, match=message):
+        latent_page(source, 0)
+
+
 def test_search_ranks_equal_text_before_beginnings_before_the_rest() -> None:
     dense = np.zeros((8, 3), dtype=np.float16)
     dense[[1, 2, 5, 7], 0] = 1
@@ -143,6 +165,33 @@ def test_search_ranks_equal_text_before_beginnings_before_the_rest() -> None:
     assert len(search.find("cat", limit=1)[0].latents) == 1
     assert search.find("  ", limit=10) == ()
     assert search.find("zebra", limit=10) == ()
+
+
+def test_search_equals_a_plain_sort_of_all_that_matches() -> None:
+    random = np.random.default_rng(0)
+    letters = np.array(list("abAB "))
+    vocabulary = ["".join(random.choice(letters, size=3)) for _ in range(60)]
+    source = source_of(
+        (random.random((400, 5)) < 0.3).astype(np.float16), random.integers(60, size=400).tolist()
+    )
+    examples = source.examples
+    search = TokenSearch(examples, vocabulary, source.statistics["count"])
+    firings = np.bincount(examples.token_ids, weights=examples.token_counts)
+    for query in ("a", "B", "ab", "ba ", "bab"):
+        wanted = query.strip().casefold()
+        texts = {i: vocabulary[i].strip().casefold() for i in set(examples.token_ids.tolist())}
+        expected = sorted(
+            (i for i, text in texts.items() if wanted in text),
+            key=lambda i: (texts[i] != wanted, not texts[i].startswith(wanted), -firings[i], i),
+        )
+        for limit in (1, 7, 100):
+            found = [hit.token_id for hit in search.find(query, limit=limit)]
+            assert found == expected[:limit]
+
+
+def test_search_refuses_examples_of_another_index(source: Source) -> None:
+    with pytest.raises(CorruptArtifactError, match="--only examples"):
+        TokenSearch(source.examples, VOCABULARY, np.zeros(2, dtype=np.int64))
 
 
 def test_search_over_silent_latents_finds_nothing() -> None:

@@ -143,15 +143,17 @@ def latent_page(source: PageSource, latent: int) -> LatentPage:
         raise InputError(f"No latent {latent}: this experiment has latents 0 to {n_latents - 1:,}.")
     record = source.statistics[latent]
     count = int(record["count"])
+    if count != len(source.by_latent.latent(latent)[0]):
+        raise _damaged(f"Statistics and firings of latent {latent} differ", stage="index")
     stats = ActivationStats(
         **{name: float(record[name]) for name in ("min", "max", "mean", "p10", "p50", "p90")}
     )
-    if not np.isfinite(list(asdict(stats).values())).all():
-        raise CorruptArtifactError(
-            f"Statistics of latent {latent} are not finite. Make the index again with: "
-            "fmi run CONFIG.yaml --only index --force"
-        )
     shown = source.examples
+    # JSON would turn NaN into null, so that a bad value would look missing.
+    if not np.isfinite(list(asdict(stats).values())).all():
+        raise _damaged(f"Statistics of latent {latent} are not finite", stage="index")
+    if not np.isfinite(shown.histogram_bins[latent]).all():
+        raise _damaged(f"Histogram edges of latent {latent} are not finite", stage="examples")
     return LatentPage(
         latent_id=latent,
         label=token_text(source.vocabulary, int(record["label_token_id"])) if count else None,
@@ -170,14 +172,27 @@ def _examples(source: PageSource, latent: int) -> dict[str, tuple[Example, ...]]
     span = slice(int(shown.indptr[latent]), int(shown.indptr[latent + 1]))
     starts, stops = shown.start[span], shown.stop[span]
     firsts, lasts = firings_before(tokens, starts), firings_before(tokens, stops)
+    if (stops > source.tokens.n_tokens).any() or (firsts >= lasts).any():
+        raise _damaged(f"Examples of latent {latent} hold no firing", stage="examples")
+    if (shown.group[span] >= len(GROUPS)).any():
+        raise _damaged(f"Examples of latent {latent} are of no group", stage="examples")
     rows = zip(starts, stops, firsts, lasts, shown.group[span], strict=True)
     for start, stop, first, last, group in (map(int, row) for row in rows):
         row = np.zeros(stop - start, dtype=np.float64)
         row[tokens[first:last].astype(np.int64) - start] = activations[first:last]
+        if not np.isfinite(row).all():
+            raise _damaged(f"Activations of latent {latent} are not finite", stage="index")
         ids = source.tokens.token_id[start:stop].tolist()
         texts = tuple(token_text(source.vocabulary, token_id) for token_id in ids)
         groups[GROUPS[group]].append(Example(texts, tuple(row.tolist())))
     return {group: tuple(found) for group, found in groups.items()}
+
+
+def _damaged(what: str, *, stage: str) -> CorruptArtifactError:
+    return CorruptArtifactError(
+        f"{what}: damaged, or of another run. Make them again with: "
+        f"fmi run CONFIG.yaml --only {stage} --force"
+    )
 
 
 def token_text(vocabulary: Sequence[str], token_id: int) -> str:
