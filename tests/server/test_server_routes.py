@@ -17,6 +17,7 @@ from tests.server.planted import (
     MONDAYS,
     SCRIPT,
     Planted,
+    plant,
     write_experiment,
 )
 
@@ -24,6 +25,7 @@ from feature_manifold.examples.pages import UNKNOWN_TOKEN, latent_page
 from feature_manifold.server import ServerSettings, graph
 from feature_manifold.server.binary import decode_arrays
 from feature_manifold.server.schemas import EdgeList, LatentColumns, LatentPageBody, Positions
+from feature_manifold.store.edges import save_edges
 from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.layout import DataRoot
 
@@ -209,6 +211,19 @@ def test_positions_that_are_not_finite_are_an_error_not_null(
         assert "not finite" in answer.json()["error"]["message"]
 
 
+def test_a_graph_of_other_latents_is_an_error(
+    client: TestClient, data_root: Path, planted: Planted
+) -> None:
+    folder = DataRoot(data_root).experiment(EXPERIMENT_ID).graph
+    np.save(folder / "positions.npy", planted.positions[:3])
+    save_edges(folder / "jaccard_similarity.npz", planted.edges[:3, :3])
+    for route in ("/api/graph", "/api/edges?type=jaccard"):
+        answer = client.get(route)
+        assert answer.status_code == 409
+        assert answer.json()["error"]["type"] == "CorruptArtifactError"
+        assert "3" in answer.json()["error"]["message"]
+
+
 def test_a_latents_page_shows_its_examples(client: TestClient, planted: Planted) -> None:
     page = LatentPageBody.model_validate(client.get("/api/latent/1").json())
     fires = planted.latents == 1
@@ -365,14 +380,11 @@ def test_an_unchanged_answer_is_not_sent_again(client: TestClient) -> None:
         assert other.content == first.content
 
 
-def test_long_json_is_compressed_and_the_binary_body_is_not(
-    data_root: Path, web_app: Path, planted: Planted
-) -> None:
-    client = make_client(ServerSettings(data_root, static_folder=web_app))
+def test_long_json_is_compressed_and_the_binary_body_is_not(tmp_path: Path, web_app: Path) -> None:
+    client = make_client(ServerSettings(tmp_path, static_folder=web_app))
     document = client.get("/api/openapi.json", headers={"Accept-Encoding": "gzip"})
     assert document.headers["content-encoding"] == "gzip"
-    paths = DataRoot(data_root).experiment(EXPERIMENT_ID)
-    np.save(paths.graph / "positions.npy", np.zeros((5000, 2), dtype=np.float32))
+    write_experiment(tmp_path, plant(n_latents=600))
     binary = client.get("/api/graph", headers={**BINARY, "Accept-Encoding": "gzip"})
     assert "content-encoding" not in binary.headers
-    assert len(binary.content) > 40_000
+    assert len(binary.content) > 4800

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from feature_manifold.core.arrays import Array
+from feature_manifold.core.arrays import Array, check_array
 from feature_manifold.core.errors import InputError
 from feature_manifold.server.bodies import (
     BINARY_ANSWER,
@@ -72,7 +72,11 @@ def graph(
 
 
 def _positions(opened: OpenExperiment, layout: str) -> Array:
-    return finite(f"The layout '{layout}'", opened.experiment.positions(layout))
+    experiment = opened.experiment
+    name, positions = f"The layout '{layout}'", experiment.positions(layout)
+    shape = (experiment.by_latent.n_latents, 2)
+    check_array(name, positions, dtypes=(positions.dtype,), shape=shape)
+    return finite(name, positions)
 
 
 @router.get(

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request
 
 from feature_manifold import __version__
 from feature_manifold.core.config import config_hash
-from feature_manifold.core.errors import MissingArtifactError
+from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
 from feature_manifold.examples.search import TokenSearch
 from feature_manifold.server.cache import BoundedCache
 from feature_manifold.store.experiment import Experiment
@@ -80,10 +80,25 @@ class Library:
         )
 
     def edges(self, opened: OpenExperiment, kind: str) -> sp.csr_matrix:
-        """Return the edges of one kind, read once."""
+        """Return the edges of one kind, read once.
+
+        Raises
+        ------
+        CorruptArtifactError
+            If they are of another number of latents than the index.
+        """
         experiment = opened.experiment
-        key = (experiment.id, opened.digest, kind)
-        return self._edges.get(key, lambda: experiment.edges(kind))
+
+        def read() -> sp.csr_matrix:
+            matrix, n_latents = experiment.edges(kind), experiment.by_latent.n_latents
+            if matrix.shape[0] != n_latents:
+                raise CorruptArtifactError(
+                    f"The edges '{kind}' are of {matrix.shape[0]:,} latents, expected "
+                    f"{n_latents:,}. Make them again with: fmi run CONFIG.yaml --only graph --force"
+                )
+            return matrix
+
+        return self._edges.get((experiment.id, opened.digest, kind), read)
 
     def token_search(self, opened: OpenExperiment) -> TokenSearch:
         """Return the search over the tokens of the latents, built once."""
