@@ -10,6 +10,7 @@ from tests.firing_strategies import activations, token_tables
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.progress import SilentProgress
+from feature_manifold.examples.contexts import corpus_tokens
 from feature_manifold.examples.extract import SEARCH_TOKENS, extract_examples
 from feature_manifold.examples.histogram import activation_histogram
 from feature_manifold.examples.picks import GROUP_PERCENTS
@@ -124,6 +125,15 @@ def test_a_context_stays_in_its_window_and_leaves_out_a_put_in_bos() -> None:
     dense[[0, 5, 11], 0] = [3, 2, 1]
     found = extract(dense, table, context_size=9)
     assert shown(found, 0) == [("top", 0, 4), ("top", 5, 8), ("top", 9, 12)]
+
+
+def test_put_in_tokens_are_not_counted_as_tokens_of_the_corpus() -> None:
+    table = plain_table(12, 4)
+    position = table.position.copy()
+    position[[4, 8]] = -1
+    table = TokenTable(table.token_id, table.doc_id, position, table.windows, table.documents)
+    assert corpus_tokens(table) == 10
+    assert [corpus_tokens(table, stop=stop) for stop in (0, 4, 8, 12)] == [0, 4, 7, 10]
 
 
 def test_a_silent_latent_has_no_examples_and_an_empty_histogram() -> None:

@@ -103,7 +103,7 @@ def write_experiment(root: Path, planted: Planted, experiment_id: str = EXPERIME
             "layer": 1,
             "sae_width": "1k",
             "sae_l0": "small",
-            "num_tokens": len(planted.token_id),
+            "num_tokens": int(np.count_nonzero(planted.token_id)),
             "n_latents": planted.n_latents,
             "d_model": D_MODEL,
         },

@@ -41,7 +41,7 @@ def test_experiments_are_listed_with_what_is_there(client: TestClient, planted: 
                 "layer": 1,
                 "sae_width": "1k",
                 "sae_l0": "small",
-                "num_tokens": 12,
+                "num_tokens": 10,
                 "n_latents": planted.n_latents,
                 "d_model": D_MODEL,
                 "n_firings": len(planted.tokens),
@@ -127,7 +127,8 @@ def test_latents_come_as_columns_with_hostile_labels_as_data(
     body = LatentColumns.model_validate(client.get("/api/latents").json())
     assert body.experiment_id == EXPERIMENT_ID
     assert body.n_latents == planted.n_latents
-    assert body.num_tokens == 12
+    (listed,) = client.get("/api/experiments").json()["experiments"]
+    assert body.num_tokens == listed["num_tokens"] == 10
     assert body.total_firings == np.bincount(planted.latents, minlength=6).tolist()
     assert body.labels[0] == " Monday"
     assert body.labels[1] == HOSTILE_VOCABULARY[SCRIPT]

@@ -33,6 +33,23 @@ def window_bounds(table: TokenTable) -> WindowBounds:
     return WindowBounds(rows, first)
 
 
+def corpus_tokens(table: TokenTable, *, stop: int | None = None) -> int:
+    """Count the tokens of the corpus: rows without a BOS that the harvest put in.
+
+    Parameters
+    ----------
+    table
+        The token table.
+    stop
+        Count the rows before this one, where a window starts; None counts all.
+    """
+    bounds = window_bounds(table)
+    stop = table.n_tokens if stop is None else stop
+    heads = bounds.rows[:-1]
+    inserted = (bounds.first - heads)[heads < stop].sum()
+    return stop - int(inserted)
+
+
 def contexts_of(
     tokens: Array, bounds: WindowBounds, *, context_size: int
 ) -> tuple[Int64Array, Int64Array]:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError
+from feature_manifold.examples.contexts import corpus_tokens
 from feature_manifold.examples.pages import UNKNOWN_TOKEN, latent_page
 from feature_manifold.server.bodies import finite, json_answer
 from feature_manifold.server.faults import AnswerTooLongError, fault_examples
@@ -41,7 +42,7 @@ def _columns(experiment: Experiment) -> dict[str, Any]:
     return {
         "experiment_id": experiment.id,
         "n_latents": n_latents,
-        "num_tokens": experiment.by_latent.n_tokens,
+        "num_tokens": corpus_tokens(experiment.tokens),
         "labels": _labels(statistics, experiment.vocabulary),
         "total_firings": np.ascontiguousarray(statistics["count"]),
         "max_activation": finite("latents/statistics.npy", np.ascontiguousarray(statistics["max"])),

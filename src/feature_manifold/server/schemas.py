@@ -55,7 +55,7 @@ class LatentColumns(Body):
 
     experiment_id: str
     n_latents: Count
-    num_tokens: Count
+    num_tokens: Count = Field(description="Corpus tokens; put-in BOS tokens are not counted.")
     labels: list[str | None] = Field(
         description="Token on which the latent fires most; null when it never fires."
     )
