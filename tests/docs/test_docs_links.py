@@ -127,13 +127,10 @@ def test_python_on_the_pages_uses_what_an_experiment_has() -> None:
 
 def test_npm_scripts_on_the_pages_exist() -> None:
     scripts = json.loads(page("web/package.json"))["scripts"]
-    named = [
-        words[2]
-        for path in PAGES
-        for words in shell_commands(path.read_text(encoding="utf-8"))
-        if words[:2] == ["npm", "run"]
-    ]
-    assert set(named) <= scripts.keys()
+    lines = [" ".join(words) for path in PAGES for words in shell_commands(path.read_text("utf-8"))]
+    named = {match[1] for line in lines for match in re.finditer(r"\bnpm run (\S+)", line)}
+    assert named
+    assert named <= scripts.keys()
 
 
 def test_environment_variables_of_the_code_are_documented() -> None:
