@@ -27,7 +27,7 @@ web: visualizer/index.html
 
 test: setup-test python-checks web-checks browser-tests
 
-check: $(VENV)/.installed-dev
+check: $(VENV)/.installed-dev visualizer/index.html
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
