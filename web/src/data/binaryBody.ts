@@ -2,7 +2,8 @@ import { parseJson } from "./fetchJson";
 import { asArray, asCount, asRecord, asString, DataError } from "./guards";
 
 const MAGIC = "FMI1";
-const ITEM_BYTES: Readonly<Record<string, number>> = { float32: 4, "<f4": 4 };
+const FLOAT32 = "<f4";
+const ITEM_BYTES = 4;
 
 /**
  * Read one float32 array from the API's binary body, without a copy:
@@ -20,12 +21,11 @@ export function readFloat32(
   const entry = rows.find((row) => row.name === name);
   if (!entry) throw new DataError(file, `The binary body has no array "${name}".`);
   const dtype = asString(file, `${name}.dtype`, entry.dtype);
-  if (!(dtype in ITEM_BYTES))
-    throw new DataError(file, `${name} has the unexpected type ${dtype}.`);
+  if (dtype !== FLOAT32) throw new DataError(file, `${name} has the unexpected type ${dtype}.`);
   const shape = asArray(file, `${name}.shape`, entry.shape).map((v) => asCount(file, "shape", v));
   const length = shape.reduce((a, b) => a * b, 1);
   const offset = dataStart + asCount(file, `${name}.offset`, entry.offset);
-  if (offset % 4 !== 0 || offset + 4 * length > body.byteLength) {
+  if (offset % ITEM_BYTES !== 0 || offset + ITEM_BYTES * length > body.byteLength) {
     throw new DataError(file, `The binary body is cut short at the array "${name}".`);
   }
   return { values: new Float32Array(body, offset, length), shape };

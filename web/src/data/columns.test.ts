@@ -53,9 +53,10 @@ describe("columns", () => {
       num_tokens: 9,
       labels: ["a", null],
       total_firings: [1],
-      max_activation: [1, 0],
     };
     expect(() => parseLatentColumns("c", body)).toThrow(/total_firings has 1 entries for 2/);
+    const unknown = { ...body, total_firings: [1, null] };
+    expect(() => parseLatentColumns("c", unknown)).toThrow(/total_firings\[1\] should be/);
   });
 
   test("an experiment names only the layouts this app knows", () => {

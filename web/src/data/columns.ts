@@ -46,8 +46,6 @@ export function parseLatentColumns(file: string, json: unknown): LatentTable {
   const labels = asArray(file, "labels", body.labels).map((label, i) =>
     optional(label, (v) => asString(file, `labels[${i}]`, v)),
   );
-  const column = (name: "total_firings" | "max_activation") =>
-    numberColumn(file, name, body[name], nLatents);
   if (labels.length !== nLatents) {
     throw new DataError(file, `labels has ${labels.length} entries for ${nLatents} latents.`);
   }
@@ -55,18 +53,16 @@ export function parseLatentColumns(file: string, json: unknown): LatentTable {
     nLatents,
     nTokens: optional(body.num_tokens, (v) => asCount(file, "num_tokens", v)),
     labels,
-    totalFirings: column("total_firings"),
-    maxActivation: optional(body.max_activation, () => column("max_activation")),
+    totalFirings: countColumn(file, "total_firings", body.total_firings, nLatents),
   };
 }
 
-function numberColumn(file: string, name: string, value: unknown, length: number): Float64Array {
+function countColumn(file: string, name: string, value: unknown, length: number): Float64Array {
   const items = asArray(file, name, value);
   if (items.length !== length) {
     throw new DataError(file, `${name} has ${items.length} entries for ${length} latents.`);
   }
-  // null = no value (a latent that never fires has no maximum).
-  return Float64Array.from(items, (v, i) => (v === null ? 0 : asNumber(file, `${name}[${i}]`, v)));
+  return Float64Array.from(items, (v, i) => asCount(file, `${name}[${i}]`, v));
 }
 
 /** The static `index.json`: `latents{id: {label, total_firings, n_examples}}`. */
@@ -91,7 +87,7 @@ export function parseLatentIndex(file: string, json: unknown): LatentTable {
       optional(row.total_firings, (v) => asCount(file, `latents.${key}.total_firings`, v)) ?? 0;
   }
   const nTokens = optional(body.num_tokens, (v) => asCount(file, "num_tokens", v));
-  return { nLatents, nTokens, labels, totalFirings, maxActivation: null };
+  return { nLatents, nTokens, labels, totalFirings };
 }
 
 /** One entry of `experiments.json` or of `/api/experiments`. */
@@ -107,8 +103,6 @@ export function parseExperiment(file: string, place: string, json: unknown): Exp
     saeWidth: text("sae_width"),
     saeL0: text("sae_l0"),
     nTokens: count("num_tokens"),
-    nLatents: count("n_latents"),
-    nFirings: count("n_firings"),
     layouts: known<Layout>(row.layouts, LAYOUTS),
     edges: known<EdgeKind>(row.edges, EDGE_KINDS),
     problem: text("problem"),

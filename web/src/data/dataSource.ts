@@ -12,8 +12,6 @@ import type {
 
 /** Everything the pages read. `HttpSource` asks a server, `StaticSource` reads exported files. */
 export interface DataSource {
-  /** Where the data come from, in words, for the footer and for error messages. */
-  readonly name: string;
   experiments(signal?: AbortSignal): Promise<readonly Experiment[]>;
   latents(experiment: string, signal?: AbortSignal): Promise<LatentTable>;
   positions(experiment: string, layout: Layout, signal?: AbortSignal): Promise<Positions>;

@@ -1,26 +1,54 @@
 import { DataError, MissingError } from "./guards";
 
-/** GET without a hidden cache: a re-exported file must show after a reload. */
+const RELOAD = "Is it still running? Then reload.";
+
+/** `fetch` without a hidden cache (a re-exported file must show after a reload); says who is silent. */
+export async function ask(
+  address: string,
+  file: string,
+  options: RequestInit = {},
+): Promise<Response> {
+  try {
+    return await fetch(address, { cache: "no-cache", ...options });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new DataError(file, "The server did not answer.", RELOAD);
+  }
+}
+
+/** GET a file that has to be there. */
 export async function fetchFile(
   address: string,
   file: string,
   options: { signal?: AbortSignal; accept?: string } = {},
 ): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(address, {
-      signal: options.signal,
-      cache: "no-cache",
-      headers: { Accept: options.accept ?? "application/json" },
-    });
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw new DataError(file, "The server did not answer.", "Is it still running? Then reload.");
-  }
+  const headers = { Accept: options.accept ?? "application/json" };
+  const response = await ask(address, file, { signal: options.signal, headers });
   if (response.ok) return response;
+  throw await failure(response, file);
+}
+
+/** What a status that is no success means. */
+export async function failure(response: Response, file: string): Promise<DataError> {
   const message = await serverMessage(response);
-  if (response.status === 404) throw new MissingError(file, message ?? undefined);
-  throw new DataError(file, message ?? `The server answered ${response.status}.`);
+  if (response.status === 404) return new MissingError(file, message ?? undefined);
+  if (message !== null) return new DataError(file, message);
+  const remedy = response.status >= 500 ? "Its log, or its terminal, says why." : null;
+  return new DataError(file, `The server answered ${response.status}.`, remedy);
+}
+
+/** The body of an answer; a connection that breaks half-way is an error of this file. */
+export async function readWhole<T>(
+  body: Promise<T>,
+  file: string,
+  signal?: AbortSignal,
+): Promise<T> {
+  try {
+    return await body;
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new DataError(file, "The answer was cut short.", RELOAD);
+  }
 }
 
 export async function fetchJson(
@@ -29,7 +57,7 @@ export async function fetchJson(
   signal?: AbortSignal,
 ): Promise<unknown> {
   const response = await fetchFile(address, file, { signal });
-  return parseJson(await response.text(), file);
+  return parseJson(await readWhole(response.text(), file, signal), file);
 }
 
 export function parseJson(text: string, file: string): unknown {

@@ -2,7 +2,7 @@ import { address, type Schemas } from "../api/answers";
 import { readFloat32 } from "./binaryBody";
 import { checkFinite, parseExperiment, parseLatentColumns, parsePositions } from "./columns";
 import { type DataSource, MAX_NEIGHBOURS, strongest } from "./dataSource";
-import { fetchFile, fetchJson, isJson, parseJson } from "./fetchJson";
+import { fetchFile, fetchJson, isJson, parseJson, readWhole } from "./fetchJson";
 import { asArray, asBody, asCount, asNumber, asString, DataError, optional } from "./guards";
 import { parseLatentPage } from "./latentPage";
 import type {
@@ -22,7 +22,6 @@ const MAX_TOKENS = 50;
 
 /** Asks the API of `fmi serve`. */
 export class HttpSource implements DataSource {
-  readonly name = "fmi serve";
   private readonly base: string;
 
   constructor(base = ".") {
@@ -49,9 +48,11 @@ export class HttpSource implements DataSource {
     const url = address(this.base, file, { experiment_id: experiment, layout });
     const response = await fetchFile(url, file, { signal, accept: BINARY });
     if (isJson(response)) {
-      return { layout, xy: parsePositions(file, parseJson(await response.text(), file)) };
+      const text = await readWhole(response.text(), file, signal);
+      return { layout, xy: parsePositions(file, parseJson(text, file)) };
     }
-    const { values, shape } = readFloat32(file, await response.arrayBuffer(), "positions");
+    const body = await readWhole(response.arrayBuffer(), file, signal);
+    const { values, shape } = readFloat32(file, body, "positions");
     if (shape.length !== 2 || shape[1] !== 2) {
       throw new DataError(file, `positions has the shape (${shape.join(", ")}), not (n, 2).`);
     }

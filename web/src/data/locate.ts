@@ -1,5 +1,5 @@
 import { parseExperiment } from "./columns";
-import { fetchJson } from "./fetchJson";
+import { ask, fetchJson, readWhole } from "./fetchJson";
 import { asArray, asRecord, DataError, MissingError } from "./guards";
 import type { EdgeKind, Experiment, Layout } from "./model";
 
@@ -104,11 +104,12 @@ async function foldersIn(
   below: string,
   signal?: AbortSignal,
 ): Promise<readonly Place[]> {
-  const response = await fetch(`${base}${under}`, { signal, cache: "no-cache" });
+  const folder = `${base}${under}`;
+  const response = await ask(folder, folder, { signal });
   if (!response.ok) return [];
-  return listedFolders(await response.text()).map((name) => ({
+  return listedFolders(await readWhole(response.text(), folder, signal)).map((name) => ({
     id: name,
-    folders: [`${base}${under}${encodeURIComponent(name)}/${below}`],
+    folders: [`${folder}${encodeURIComponent(name)}/${below}`],
     listed: null,
   }));
 }
@@ -145,7 +146,7 @@ async function resolve(place: Place, signal?: AbortSignal): Promise<Found | null
 }
 
 async function exists(address: string, signal?: AbortSignal): Promise<boolean> {
-  const response = await fetch(address, { method: "HEAD", signal, cache: "no-cache" });
+  const response = await ask(address, address, { method: "HEAD", signal });
   // Hosts that answer every address with their start page send HTML.
   return response.ok && !(response.headers.get("content-type") ?? "").includes("text/html");
 }
@@ -167,8 +168,6 @@ function blank(id: string): Experiment {
     saeWidth: null,
     saeL0: null,
     nTokens: null,
-    nLatents: null,
-    nFirings: null,
     layouts: [],
     edges: [],
     problem: null,

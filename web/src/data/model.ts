@@ -14,8 +14,6 @@ export interface Experiment {
   readonly saeWidth: string | null;
   readonly saeL0: string | null;
   readonly nTokens: number | null;
-  readonly nLatents: number | null;
-  readonly nFirings: number | null;
   readonly layouts: readonly Layout[];
   readonly edges: readonly EdgeKind[];
   /** What keeps the experiment from being read, in the server's words. */
@@ -35,7 +33,6 @@ export interface LatentTable {
   readonly nTokens: number | null;
   readonly labels: readonly (string | null)[];
   readonly totalFirings: Float64Array;
-  readonly maxActivation: Float64Array | null;
 }
 
 /** x0, y0, x1, y1, ...; latent i sits at (xy[2i], xy[2i + 1]). */

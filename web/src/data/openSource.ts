@@ -1,5 +1,5 @@
 import type { DataSource } from "./dataSource";
-import { isJson } from "./fetchJson";
+import { ask, failure, isJson } from "./fetchJson";
 import { HttpSource } from "./httpSource";
 import { StaticSource } from "./staticSource";
 
@@ -10,9 +10,10 @@ import { StaticSource } from "./staticSource";
 export async function openSource(search: string): Promise<DataSource> {
   const folder = new URLSearchParams(search).get("data");
   if (folder !== null) return new StaticSource(folder);
-  const probe = await fetch("./api/experiments", {
-    cache: "no-cache",
-    headers: { Accept: "application/json" },
-  });
-  return isJson(probe) ? new HttpSource() : new StaticSource();
+  const file = "/api/experiments";
+  const probe = await ask(`.${file}`, file, { headers: { Accept: "application/json" } });
+  if (isJson(probe)) return new HttpSource();
+  // A broken server or the proxy before it, and no sign of files.
+  if (probe.status >= 500) throw await failure(probe, file);
+  return new StaticSource();
 }

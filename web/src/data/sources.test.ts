@@ -191,6 +191,51 @@ describe("the choice of the source", () => {
   });
 });
 
+describe("a server that fails", () => {
+  const answer = (status: number, type: string, body = "oops") =>
+    vi.stubGlobal(
+      "fetch",
+      async () => new Response(body, { status, headers: { "content-type": type } }),
+    );
+
+  test("is not taken for a file server", async () => {
+    answer(500, "text/plain");
+    await expect(openSource("")).rejects.toMatchObject({ message: "The server answered 500." });
+    answer(502, "text/html");
+    await expect(openSource("")).rejects.toMatchObject({ remedy: expect.stringContaining("log") });
+  });
+
+  test("or is gone is named, whatever was asked", async () => {
+    vi.stubGlobal("fetch", async () => {
+      throw new TypeError("Failed to fetch");
+    });
+    const gone = { message: "The server did not answer.", remedy: expect.any(String) };
+    await expect(openSource("")).rejects.toMatchObject(gone);
+    await expect(new StaticSource().experiments()).rejects.toMatchObject(gone);
+    await expect(new HttpSource().latent("toy", 1)).rejects.toMatchObject(gone);
+  });
+
+  test.each(["application/json", "application/octet-stream"])(
+    "or breaks off within %s is named with its file",
+    async (type) => {
+      const broken = () =>
+        new ReadableStream({
+          pull(controller) {
+            controller.error(new TypeError("network error"));
+          },
+        });
+      vi.stubGlobal(
+        "fetch",
+        async () => new Response(broken(), { headers: { "content-type": type } }),
+      );
+      await expect(new HttpSource().positions("toy", "cosine")).rejects.toMatchObject({
+        file: "/api/graph",
+        message: "The answer was cut short.",
+      });
+    },
+  );
+});
+
 describe("the server source", () => {
   test("passes the server's own words on", async () => {
     vi.stubGlobal("fetch", async () =>

@@ -26,7 +26,6 @@ interface SearchIndex {
 
 /** Reads what `fmi export` and the documented scripts write, from any plain file server. */
 export class StaticSource implements DataSource {
-  readonly name = "exported files";
   private readonly only: string | null;
   private found: Promise<readonly Found[]> | null = null;
   /** Files that many questions share, each fetched once: address -> parsed. */

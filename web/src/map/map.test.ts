@@ -3,6 +3,7 @@ import type { LatentTable } from "../data/model";
 import { panBy, sameView, toMap, toScreen, wholeMap, zoomAt } from "./camera";
 import { fitBounds } from "./fit";
 import { boundsOf, buildGrid, nearest } from "./grid";
+import { labelText } from "./labelLayer";
 import { commonLabels, firingRange, paintLatents, rateFraction } from "./paint";
 import { labelOrder, placeLabels } from "./regionLabels";
 
@@ -113,7 +114,6 @@ const table: LatentTable = {
   nTokens: 1000,
   labels: ["a", "b", "a", null, "c"],
   totalFirings: Float64Array.of(1, 10, 100, 0, 10),
-  maxActivation: null,
 };
 
 describe("painting", () => {
@@ -138,6 +138,12 @@ describe("painting", () => {
     const { rgba } = paintLatents(table, { ...options, colour: "label" });
     expect(rgba.slice(0, 4)).toEqual(rgba.slice(8, 12));
     expect(rgba.slice(0, 4)).not.toEqual(rgba.slice(4, 8));
+  });
+
+  test("a latent without a label has not the colour of the empty label", () => {
+    const labels = ["", "", "", null, null];
+    const { rgba } = paintLatents({ ...table, labels }, { ...options, colour: "label" });
+    expect(rgba.slice(0, 4)).not.toEqual(rgba.slice(16, 20));
   });
 
   test("the rate scale is logarithmic", () => {
@@ -175,6 +181,29 @@ test("labels come by firings, of equals the lower id first, silent and blank one
   expect(Array.from(labelOrder(table))).toEqual([2, 1, 4, 0]);
   const blank = { ...table, labels: ["a", " ", "a", null, "\n"] };
   expect(Array.from(labelOrder(blank))).toEqual([2, 0]);
+});
+
+test("a name on the map is the label without its space, else the mark or the id", () => {
+  const named = { ...table, labels: [" Monday", "\n", " ", null, "\u202ex"] };
+  expect([0, 1, 2, 3, 4].map((id) => labelText(named, id))).toEqual([
+    "Monday",
+    "\u23ce",
+    "\u2423",
+    "latent 3",
+    "[RLO]x",
+  ]);
+});
+
+test("below the map's tools only the selection is named", () => {
+  const bounds = { minX: 0, minY: 0, maxX: 1, maxY: 1 };
+  const frame = { width: 800, height: 800, bounds, extent: bounds };
+  const xy = Float32Array.of(0.5, 1, 0.2, 0.97, 0.8, 0.5, 0.9, 0.9, 0.1, 0.1);
+  const place = (first: number[]) =>
+    placeLabels(first, labelOrder(table), table, xy, null, wholeMap(bounds), frame).map(
+      ({ id }) => id,
+    );
+  expect(place([])).toEqual([2, 4]);
+  expect(place([1])).toEqual([1, 2, 4]);
 });
 
 test("region labels never overlap, and the most frequent latent speaks", () => {

@@ -40,7 +40,6 @@ test("stepping can skip what never fires, and ends at the ends", () => {
     nTokens: null,
     labels: [null, null, null, null],
     totalFirings: Float64Array.of(1, 0, 0, 5),
-    maxActivation: null,
   };
   expect(stepLatent(table, 0, 1, false)).toBe(1);
   expect(stepLatent(table, 0, 1, true)).toBe(3);
