@@ -155,6 +155,21 @@ test("search finds latents by token and by id", async ({ page }) => {
   await expect(page.getByText(/No latent fires often/)).toBeVisible();
 });
 
+test("Enter right after typing goes to what was typed, not to what is still listed", async ({
+  page,
+}) => {
+  await page.goto("spec/?latent=2");
+  await browserReady(page);
+  const box = page.getByRole("combobox", { name: /Search/ });
+  await box.fill("monday");
+  const older = page.locator(".search-option").first();
+  await expect(older).toBeVisible();
+  expect(await older.locator(".id").innerText()).not.toBe("40");
+  await box.fill("40");
+  await box.press("Enter");
+  await expect.poll(() => param(page, "latent")).toBe("40");
+});
+
 test("a neighbour is a link, and back comes back", async ({ page }) => {
   await page.goto("spec/?latent=2");
   await browserReady(page);

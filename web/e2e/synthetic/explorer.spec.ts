@@ -169,6 +169,45 @@ test("the map works from the keyboard", async ({ page }) => {
   await expect(page.locator(".split-right")).toHaveCount(0);
 });
 
+test("g asks for an id, with and without a latent selected", async ({ page }) => {
+  await page.goto("spec/umap.html");
+  await mapReady(page);
+  await page.keyboard.press("g");
+  await expect(page.getByRole("combobox", { name: /Search/ })).toBeFocused();
+  await page.keyboard.type("40");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("article", { name: "Latent 40", exact: true })).toBeVisible();
+  await page.keyboard.press("g");
+  await expect(page.getByLabel("Latent", { exact: true })).toBeFocused();
+});
+
+test("a smaller window keeps room for the map", async ({ page }) => {
+  await page.addInitScript(() => localStorage.setItem("fmi.panelWidth", "1500"));
+  await page.setViewportSize({ width: 2000, height: 900 });
+  await page.goto("spec/umap.html?latent=2");
+  await mapReady(page);
+  await page.setViewportSize({ width: 1000, height: 700 });
+  const width = async (part: string) => (await page.locator(part).boundingBox())?.width;
+  await expect.poll(() => width(".split-right")).toBe(640);
+  expect(await width(".map-surface")).toBe(360);
+  await expectNoSidewaysScroll(page);
+});
+
+test("the map comes back when the browser has lost its graphics", async ({ page }) => {
+  await page.goto("spec/umap.html");
+  await mapReady(page);
+  const map = page.locator(".map-surface canvas");
+  await page.mouse.move(0, 0);
+  const before = await map.screenshot();
+  const graphics = await map.evaluateHandle((canvas: HTMLCanvasElement) =>
+    canvas.getContext("webgl2")?.getExtension("WEBGL_lose_context"),
+  );
+  await graphics.evaluate((extension) => extension?.loseContext());
+  await expect.poll(async () => (await map.screenshot()).equals(before)).toBe(false);
+  await graphics.evaluate((extension) => extension?.restoreContext());
+  await expect.poll(async () => (await map.screenshot()).equals(before)).toBe(true);
+});
+
 test("selecting steps through history, panning does not", async ({ page }) => {
   await page.goto("spec/umap.html?latent=1");
   await mapReady(page);

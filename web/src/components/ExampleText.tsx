@@ -2,21 +2,23 @@ import { Fragment, useMemo, useState } from "react";
 import type { Example } from "../data/model";
 import { formatCount } from "../format/numbers";
 import { gapsBefore } from "../text/alignTokens";
-import { windowAround } from "./exampleWindow";
+import { WINDOW, windowAround } from "./exampleWindow";
 import { VisibleText } from "./VisibleText";
 
 interface Props {
   example: Example;
   /** The latent's largest activation: a full highlight. */
   max: number;
+  /** Show so many tokens and no way to more; without it, long examples open on demand. */
+  size?: number;
 }
 
 /** The tokens of one example, each firing token shaded by its activation. */
-export function ExampleText({ example, max }: Props) {
+export function ExampleText({ example, max, size }: Props) {
   const [whole, setWhole] = useState(false);
   const { tokens, activations, context } = example;
   const gaps = useMemo(() => gapsBefore(context, tokens), [context, tokens]);
-  const { start, stop, peak } = windowAround(activations, whole);
+  const { start, stop, peak } = windowAround(activations, whole ? Infinity : (size ?? WINDOW));
   const cut = tokens.length - (stop - start);
   return (
     <p className="example-text">
@@ -25,7 +27,7 @@ export function ExampleText({ example, max }: Props) {
         const i = start + k;
         return (
           <Fragment key={i}>
-            {k > 0 && gaps[i]}
+            {k > 0 && <Gap text={gaps[i]} />}
             <Token
               text={token}
               activation={activations[i]}
@@ -37,13 +39,18 @@ export function ExampleText({ example, max }: Props) {
         );
       })}
       {stop < tokens.length && <span className="cut"> …</span>}
-      {(cut > 0 || whole) && (
+      {size === undefined && (cut > 0 || whole) && (
         <button type="button" className="link-button" onClick={() => setWhole(!whole)}>
           {whole ? "show less" : `show all ${formatCount(tokens.length)} tokens`}
         </button>
       )}
     </p>
   );
+}
+
+/** What stands between two tokens: spaces as they are, line ends and tabs as marks. */
+function Gap({ text }: { text: string }) {
+  return /^ *$/.test(text) ? text : <VisibleText text={text} />;
 }
 
 interface TokenProps {

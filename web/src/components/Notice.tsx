@@ -15,7 +15,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   return (
     <div className="notice empty" role="status">
       <strong>{title}</strong>
-      {children}
+      {children !== undefined && <div>{children}</div>}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useEffect, useId, useMemo, useState } from "react";
+import { type KeyboardEvent, useCallback, useEffect, useId, useMemo, useState } from "react";
 import type { Experiment, LatentTable } from "../data/model";
 import { useSettled, useTokenSearch } from "../state/queries";
 import { changeView, useViewState } from "../state/useViewState";
@@ -16,17 +16,24 @@ interface Props {
 
 /** Search by token or by id. The text stays in the address, so hits stay lit on the map. */
 export function SearchBox({ experiment, table }: Props) {
-  const { text, setText, settled, search, found, options } = useSearch(experiment, table);
+  const { text, setText, settled, search, found, options, answered } = useSearch(experiment, table);
   const [open, setOpen] = useState(false);
   const [active, setActive] = useState(-1);
+  const [entered, setEntered] = useState(false);
   const list = useId();
-  const choose = (option: SearchOption | undefined) => {
+  const choose = useCallback((option: SearchOption | undefined) => {
     if (!option) return;
     changeView({ latent: option.id });
     setOpen(false);
     // The arrow keys go on to the next latent.
     document.getElementById(SEARCH_BOX)?.blur();
-  };
+  }, []);
+  // Enter goes to what was typed: until that is found, the list still shows an older text's latents.
+  useEffect(() => {
+    if (!entered || !answered) return;
+    setEntered(false);
+    choose(options[Math.max(0, active)]);
+  }, [entered, answered, options, active, choose]);
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
@@ -34,8 +41,9 @@ export function SearchBox({ experiment, table }: Props) {
       const step = event.key === "ArrowDown" ? 1 : -1;
       if (options.length > 0) setActive((active + step + options.length) % options.length);
     } else if (event.key === "Enter") {
-      choose(options[Math.max(0, active)]);
+      setEntered(true);
     } else if (event.key === "Escape") {
+      setEntered(false);
       if (open) setOpen(false);
       else event.currentTarget.blur();
     }
@@ -44,6 +52,7 @@ export function SearchBox({ experiment, table }: Props) {
     setText(value);
     setOpen(true);
     setActive(-1);
+    setEntered(false);
   };
   const shown = open && settled.trim() !== "";
   return (
@@ -64,7 +73,10 @@ export function SearchBox({ experiment, table }: Props) {
         value={text}
         onChange={(event) => onChange(event.target.value)}
         onFocus={() => setOpen(true)}
-        onBlur={() => setOpen(false)}
+        onBlur={() => {
+          setOpen(false);
+          setEntered(false);
+        }}
         onKeyDown={onKeyDown}
       />
       {text === "" ? <kbd>/</kbd> : <ClearButton onClear={() => setText("")} />}
@@ -102,7 +114,9 @@ function useSearch(experiment: Experiment, table: LatentTable) {
     () => [...(found.byId ? [found.byId] : []), ...found.groups.flatMap((g) => g.options)],
     [found],
   );
-  return { text, setText, settled, search, found, options };
+  // A number is its own answer; no token needs to be found for it.
+  const answered = text === settled && (found.byId !== null || !search.isFetching);
+  return { text, setText, settled, search, found, options, answered };
 }
 
 function ClearButton({ onClear }: { onClear: () => void }) {

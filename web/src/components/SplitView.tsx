@@ -1,6 +1,7 @@
 import { type KeyboardEvent, type PointerEvent, type ReactNode, useRef } from "react";
 import { usePreference } from "../state/preferences";
 import { Icon } from "./Icon";
+import { useWindowWidth } from "./useSize";
 
 interface Props {
   left: ReactNode;
@@ -12,8 +13,8 @@ const MIN_RIGHT = 340;
 const MIN_LEFT = 360;
 const KEY_STEP = 24;
 
-function clampWidth(width: number): number {
-  return Math.round(Math.max(MIN_RIGHT, Math.min(window.innerWidth - MIN_LEFT, width)));
+function clampWidth(width: number, available: number): number {
+  return Math.round(Math.max(MIN_RIGHT, Math.min(available - MIN_LEFT, width)));
 }
 
 /** Two panels with a handle between them; the right one can be put away. */
@@ -21,7 +22,9 @@ export function SplitView({ left, right }: Props) {
   const [stored, store] = usePreference("fmi.panelWidth");
   const [openText, storeOpen] = usePreference("fmi.panelOpen");
   const open = openText !== "no";
-  const width = clampWidth(Number(stored) || DEFAULT_WIDTH);
+  const available = useWindowWidth();
+  const widest = clampWidth(Infinity, available);
+  const width = clampWidth(Number(stored) || DEFAULT_WIDTH, available);
   const name = open ? "Hide the panel" : "Show the panel";
   return (
     <div className="split" style={{ "--panel-width": open ? `${width}px` : "0px" }}>
@@ -38,7 +41,13 @@ export function SplitView({ left, right }: Props) {
           <Icon name="panel" />
         </button>
       </div>
-      {open && <Handle width={width} onChange={(next) => store(String(clampWidth(next)))} />}
+      {open && (
+        <Handle
+          width={width}
+          widest={widest}
+          onChange={(next) => store(String(clampWidth(next, available)))}
+        />
+      )}
       {open && <div className="split-right">{right}</div>}
     </div>
   );
@@ -46,11 +55,12 @@ export function SplitView({ left, right }: Props) {
 
 interface HandleProps {
   width: number;
+  widest: number;
   onChange: (width: number) => void;
 }
 
 /** Moved with the pointer or with the arrow keys. */
-function Handle({ width, onChange }: HandleProps) {
+function Handle({ width, widest, onChange }: HandleProps) {
   const dragging = useRef(false);
   const press = (event: PointerEvent<HTMLElement>) => {
     event.currentTarget.setPointerCapture(event.pointerId);
@@ -75,7 +85,7 @@ function Handle({ width, onChange }: HandleProps) {
       aria-label="Width of the panel"
       aria-valuenow={width}
       aria-valuemin={MIN_RIGHT}
-      aria-valuemax={clampWidth(Infinity)}
+      aria-valuemax={widest}
       onPointerDown={press}
       onPointerMove={drag}
       onPointerUp={() => {

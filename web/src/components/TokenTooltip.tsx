@@ -9,7 +9,8 @@ interface Pointed {
   readonly top: number;
 }
 
-const HALF_WIDTH = 110;
+/** Half of the widest tooltip, with a little room to the edge. */
+const HALF_WIDTH = 176;
 
 /** One tooltip for thousands of tokens: the exact activation of the firing token pointed at. */
 export function TokenTooltip({ max, children }: { max: number; children: ReactNode }) {

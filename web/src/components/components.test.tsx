@@ -4,9 +4,9 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Example } from "../data/model";
 import { formatActivation, formatOneIn, formatShare } from "../format/numbers";
 import { ExampleText } from "./ExampleText";
-import { WINDOW, windowAround } from "./exampleWindow";
+import { CARD_WINDOW, WINDOW, windowAround } from "./exampleWindow";
 import { axisTicks, axisTop, histogramBars } from "./histogramScale";
-import { Failure } from "./Notice";
+import { Empty, Failure } from "./Notice";
 import { hitLatents, searchGroups } from "./searchOptions";
 import { VisibleText } from "./VisibleText";
 
@@ -36,6 +36,21 @@ describe("an example", () => {
     expect(screen.getByText("RLO").title).toBe("right-to-left override, U+202E");
   });
 
+  test("line ends that no token holds are marked, spaces are not", () => {
+    const words = { ...example(["a", "b", "c"], [0, 1, 0]), context: "a\nb c" };
+    render(<ExampleText example={words} max={1} />);
+    expect(document.body.textContent).toBe("a\u23ceb c");
+  });
+
+  test("in a small card shows its peak, and no way to more", () => {
+    const activations = Array.from({ length: 300 }, (_, i) => (i === 200 ? 5 : 0));
+    const tokens = activations.map((_, i) => ` t${i}`);
+    render(<ExampleText example={example(tokens, activations)} max={5} size={CARD_WINDOW} />);
+    expect(document.body.textContent).toContain("t200");
+    expect(document.body.textContent).not.toContain("t180 ");
+    expect(screen.queryByRole("button")).toBeNull();
+  });
+
   test("opens a long context round its peak, and whole on demand", () => {
     const activations = Array.from({ length: 300 }, (_, i) => (i === 200 ? 5 : 0));
     render(
@@ -57,7 +72,7 @@ describe("an example", () => {
     const at = (peak: number) =>
       windowAround(
         Array.from({ length: 200 }, (_, i) => (i === peak ? 1 : 0)),
-        false,
+        WINDOW,
       );
     expect(at(0)).toEqual({ start: 0, stop: WINDOW, peak: 0 });
     expect(at(199)).toEqual({ start: 200 - WINDOW, stop: 200, peak: 199 });
@@ -137,4 +152,13 @@ describe("search options", () => {
 test("a failure says what is wrong in any case", () => {
   render(<Failure what="The map" error="odd" />);
   expect(screen.getByRole("alert").textContent).toContain("The map could not be shown");
+});
+
+test("a notice keeps a sentence with code in one block", () => {
+  render(
+    <Empty title="Nothing">
+      Type <code>fmi demo</code>.
+    </Empty>,
+  );
+  expect(screen.getByText("fmi demo").parentElement?.textContent).toBe("Type fmi demo.");
 });

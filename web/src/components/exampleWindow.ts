@@ -1,6 +1,8 @@
 /** Long merged contexts open as a window round their strongest token. */
 
 export const WINDOW = 96;
+/** Tokens of a small card, four lines of it: the strongest token must be among them. */
+export const CARD_WINDOW = 24;
 
 export interface TokenWindow {
   readonly start: number;
@@ -16,10 +18,11 @@ export function peakOf(activations: readonly number[]): number {
   return peak;
 }
 
-export function windowAround(activations: readonly number[], whole: boolean): TokenWindow {
+/** At most `size` tokens, the strongest in their middle where the example allows it. */
+export function windowAround(activations: readonly number[], size: number): TokenWindow {
   const peak = peakOf(activations);
   const n = activations.length;
-  if (whole || n <= WINDOW) return { start: 0, stop: n, peak };
-  const start = Math.max(0, Math.min(peak - WINDOW / 2, n - WINDOW));
-  return { start, stop: start + WINDOW, peak };
+  if (n <= size) return { start: 0, stop: n, peak };
+  const start = Math.max(0, Math.min(peak - size / 2, n - size));
+  return { start, stop: start + size, peak };
 }

@@ -1,4 +1,4 @@
-import { type RefObject, useLayoutEffect, useRef, useState } from "react";
+import { type RefObject, useLayoutEffect, useRef, useState, useSyncExternalStore } from "react";
 
 /** The width of an element, followed as it changes; 0 before it is measured. */
 export function useWidth<T extends HTMLElement>(): [RefObject<T | null>, number] {
@@ -13,4 +13,14 @@ export function useWidth<T extends HTMLElement>(): [RefObject<T | null>, number]
     return () => observer.disconnect();
   }, []);
   return [ref, width];
+}
+
+/** The width of the window, followed as it changes. */
+export function useWindowWidth(): number {
+  return useSyncExternalStore(onResize, () => window.innerWidth);
+}
+
+function onResize(listener: () => void): () => void {
+  window.addEventListener("resize", listener);
+  return () => window.removeEventListener("resize", listener);
 }

@@ -1,4 +1,5 @@
 import { ExampleText } from "../components/ExampleText";
+import { CARD_WINDOW } from "../components/exampleWindow";
 import { LatentLabel } from "../components/VisibleText";
 import type { Experiment, LatentTable } from "../data/model";
 import { formatCount, formatShare } from "../format/numbers";
@@ -38,7 +39,7 @@ export function HoverCard({ experiment, table, hover }: Props) {
         {fires ? `${formatCount(firings)} ${firings === 1 ? "firing" : "firings"}` : "never fires"}
         {fires && table.nTokens ? `, ${formatShare(firings / table.nTokens)} of tokens` : ""}
       </p>
-      {best && <ExampleText example={best} max={best.maxActivation} />}
+      {best && <ExampleText example={best} max={best.maxActivation} size={CARD_WINDOW} />}
     </div>
   );
 }

@@ -62,10 +62,11 @@ export function panBy(camera: Camera, frame: Frame, dx: number, dy: number): Cam
   };
 }
 
-/** Pixels across a point: smaller the more there are, growing slowly with the zoom. */
-export function pointSize(n: number, zoom: number): number {
+/** Pixels across a point: smaller the more there are, growing slowly with zoom and window. */
+export function pointSize(n: number, zoom: number, frame: Frame): number {
   const base = Math.min(6, Math.max(1.6, 300 / Math.sqrt(Math.max(n, 1))));
-  return Math.min(16, base * zoom ** 0.3);
+  const room = Math.max(1, Math.min(frame.width, frame.height) / 800);
+  return Math.min(16, base * zoom ** 0.3 * Math.sqrt(room));
 }
 
 /** Whether two cameras show the same to the eye: within a pixel and a percent. */

@@ -45,6 +45,7 @@ const KEY_ZOOM = 1.35;
 export class MapController {
   private readonly scene: MapScene;
   private readonly element: HTMLElement;
+  private readonly canvas: HTMLCanvasElement;
   private readonly callbacks: MapCallbacks;
   private readonly stopGestures: () => void;
   private readonly resizing: ResizeObserver;
@@ -73,7 +74,10 @@ export class MapController {
   ) {
     this.element = element;
     this.callbacks = callbacks;
+    this.canvas = canvas;
     this.scene = new MapScene(canvas, nPoints);
+    // A laptop that wakes may have lost its picture; the scene has just put its buffers back.
+    canvas.addEventListener("webglcontextrestored", this.draw);
     this.stopGestures = listenToGestures(element, {
       pan: (dx, dy) => this.move(panBy(this.camera, this.frame, dx, dy)),
       zoom: (px, py, factor) => this.move(zoomAt(this.camera, this.frame, px, py, factor)),
@@ -162,11 +166,10 @@ export class MapController {
 
   /** The picture as it stands, with its labels. */
   picture(done: (blob: Blob | null) => void): void {
-    const canvas = this.element.querySelector("canvas");
-    if (!canvas || !this.table) return;
+    if (!this.table) return;
     // Drawn just before: WebGL forgets its picture once the browser has shown it.
     this.drawNow();
-    paintPicture(canvas, this.placed, this.table).toBlob(done, "image/png");
+    paintPicture(this.canvas, this.placed, this.table).toBlob(done, "image/png");
   }
 
   dispose(): void {
@@ -175,6 +178,7 @@ export class MapController {
     clearTimeout(this.counting);
     this.resizing.disconnect();
     this.stopGestures();
+    this.canvas.removeEventListener("webglcontextrestored", this.draw);
     this.scene.dispose();
   }
 
@@ -224,10 +228,10 @@ export class MapController {
     this.drawNow();
   }
 
-  private draw(): void {
+  private readonly draw = (): void => {
     if (this.wanted !== 0) return;
     this.wanted = requestAnimationFrame(() => this.drawNow());
-  }
+  };
 
   private drawNow(): void {
     cancelAnimationFrame(this.wanted);

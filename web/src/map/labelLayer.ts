@@ -30,5 +30,6 @@ export function drawLabels(
 
 /** A label as a name on the map: without the space that leads many tokens. */
 export function labelText(table: LatentTable, latent: number): string {
-  return visibleString(table.labels[latent]?.trim() ?? "");
+  const label = table.labels[latent];
+  return label === null ? `latent ${latent}` : visibleString(label.trim() || label);
 }

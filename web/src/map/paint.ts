@@ -88,7 +88,8 @@ function colouring(table: LatentTable, options: PaintOptions): (latent: number) 
   if (options.colour === "label") {
     const rank = new Map(commonLabels(table).map(({ label }, i) => [label, i]));
     return (latent) => {
-      const at = rank.get(table.labels[latent] ?? "");
+      const label = table.labels[latent];
+      const at = label === null ? undefined : rank.get(label);
       return at === undefined ? null : labelColour(options.theme, at);
     };
   }

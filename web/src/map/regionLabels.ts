@@ -22,6 +22,8 @@ const MAX_ORDER = 200_000;
 const MAX_LABELS = 48;
 const MAX_LOOKED_AT = 30_000;
 const EDGE = 40;
+/** The map's tools lie over its top; only the selection is named beside them. */
+const TOP_EDGE = 84;
 
 /** Latents with a label, most firings first: the order in which they may name their region. */
 export function labelOrder(table: LatentTable): Uint32Array {
@@ -55,7 +57,8 @@ export function placeLabels(
     const id = k < 0 ? first[k + first.length] : order[k];
     const x = frame.width / 2 + (xy[2 * id] - camera.x) * scale;
     const y = frame.height / 2 - (xy[2 * id + 1] - camera.y) * scale;
-    if (x < EDGE || y < EDGE || x > frame.width - EDGE || y > frame.height - EDGE) continue;
+    if (x < EDGE || x > frame.width - EDGE || y > frame.height - EDGE) continue;
+    if (y < (k < 0 ? EDGE : TOP_EDGE)) continue;
     lookedAt += 1;
     if (lookedAt > MAX_LOOKED_AT) break;
     const text = table.labels[id]?.trim() ?? "";

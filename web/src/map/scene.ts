@@ -130,7 +130,7 @@ export class MapScene {
     this.scale.value.set((2 * scale) / frame.width, (2 * scale) / frame.height);
     const n = this.points.geometry.index?.count ?? 0;
     const uniforms = this.points.material.uniforms;
-    uniforms.size.value = pointSize(n, camera.zoom) * this.ratio.value;
+    uniforms.size.value = pointSize(n, camera.zoom, frame) * this.ratio.value;
     // Zoomed out, points overlap: translucent ones add up to the density.
     uniforms.opacity.value = Math.min(1, (n > 20_000 ? 0.62 : 0.9) * camera.zoom ** 0.25);
     this.density.material.uniforms.opacity.value = 0.26 / Math.max(1, camera.zoom ** 0.8);

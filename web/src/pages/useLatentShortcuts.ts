@@ -20,7 +20,8 @@ export function useLatentShortcuts(
   useShortcuts({
     ArrowLeft: () => step(-1),
     ArrowRight: () => step(1),
-    g: () => document.getElementById(JUMP_BOX)?.focus(),
+    // With no latent shown there is no box for its id; the search takes ids too.
+    g: () => (document.getElementById(JUMP_BOX) ?? document.getElementById(SEARCH_BOX))?.focus(),
     "/": () => document.getElementById(SEARCH_BOX)?.focus(),
     ...more,
   });

@@ -64,6 +64,19 @@ describe("visible text", () => {
     expect(drawn("\u2003")).toEqual(["[U+2003]"]);
   });
 
+  test("letters that are never drawn are boxes, variation selectors belong to what they vary", () => {
+    expect(drawn("a\u034fb\u3164\u115f\u2800")).toEqual([
+      "a",
+      "[U+034F]",
+      "b",
+      "[U+3164]",
+      "[U+115F]",
+      "[U+2800]",
+    ]);
+    expect(drawn("\u2764\ufe0f 1\ufe0f\u20e3")).toEqual(["\u2764\ufe0f 1\ufe0f\u20e3"]);
+    expect(drawn("\ufe0f")).toEqual(["[U+FE0F]"]);
+  });
+
   test("edge spaces show only when asked, spaces alone always", () => {
     expect(drawn(" Monday ")).toEqual([" Monday "]);
     expect(drawn(" Mon day ", true)).toEqual(["[␣]", "Mon day", "[␣]"]);

@@ -48,7 +48,9 @@ const C0_NAMES =
 
 // Joiners inside emoji and Indic or Persian words are part of one drawn character.
 const JOINERS = new Set([0x200c, 0x200d]);
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Z}]/u;
+// Fillers and other ignorable letters too, and the Braille pattern without dots.
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Z}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const VARIATION_SELECTOR = /\p{Variation_Selector}/u;
 const JOINS = /[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}]/u;
 const RIGHT_TO_LEFT =
   /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
@@ -101,6 +103,7 @@ function markOf(character: string, all: readonly string[], i: number): TextPiece
   const code = character.codePointAt(0) ?? 0;
   if (character === " " || !INVISIBLE.test(character)) return null;
   if (JOINERS.has(code) && joins(all[i - 1]) && joins(all[i + 1])) return null;
+  if (VARIATION_SELECTOR.test(character) && isDrawn(all[i - 1])) return null;
   const hex = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
   const named = NAMES.get(code);
   if (named) return { text: named[0], kind: "mark", title: `${named[1]}, ${hex}` };
@@ -110,4 +113,8 @@ function markOf(character: string, all: readonly string[], i: number): TextPiece
 
 function joins(neighbour: string | undefined): boolean {
   return neighbour !== undefined && JOINS.test(neighbour);
+}
+
+function isDrawn(neighbour: string | undefined): boolean {
+  return neighbour !== undefined && neighbour !== " " && !INVISIBLE.test(neighbour);
 }
