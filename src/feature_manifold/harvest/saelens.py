@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from feature_manifold.core.arrays import Float32Array
 from feature_manifold.core.errors import MissingExtraError, SaeError
+from feature_manifold.core.extras import install_command
 from feature_manifold.core.hub import hub_access, hub_file
 from feature_manifold.harvest.encode import FiringBlock
 from feature_manifold.harvest.gemma_scope import find_scope_sae, is_scope_release, nearest
@@ -163,9 +164,7 @@ def check_installed(what: str) -> None:
         If it is not.
     """
     if importlib.util.find_spec("sae_lens") is None:
-        raise MissingExtraError(
-            f'{what} needs SAELens: pip install "feature-manifold-interface[saelens]"'
-        )
+        raise MissingExtraError(f"{what} needs SAELens: {install_command('saelens')}")
 
 
 def _import_saelens(what: str) -> Any:
