@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
-ID = "tiny-gpt2_layer1_65k_medium"
+ID = "tiny-gpt2_layer1_256_medium"
 
 
 def test_run_list_info_and_verify(fmi: Fmi, toy_yaml: Path, data: Path) -> None:
@@ -95,7 +96,7 @@ def test_every_config_key_is_an_option(fmi: Fmi) -> None:
 def test_a_dry_run_shows_the_plan_and_the_disk(fmi: Fmi, toy_yaml: Path, tmp_path: Path) -> None:
     code, out, _ = fmi("run", toy_yaml, "--data", tmp_path, "--dry-run", "--layer", "2")
     assert code == 0
-    assert "tiny-gpt2_layer2_65k_medium" in out
+    assert "tiny-gpt2_layer2_256_medium" in out
     assert "not made yet" in out
     assert "GB of disk" in out
     assert list(tmp_path.iterdir()) == []
@@ -141,6 +142,18 @@ def test_an_unknown_option_is_refused(fmi: Fmi) -> None:
     code, _, err = fmi("run", "--layr", "3")
     assert code == 2
     assert "--layr" in err
+
+
+def test_a_damaged_experiment_is_listed_and_hides_no_other(fmi: Fmi, tmp_path: Path) -> None:
+    for name, metadata in {"a[b]_layer1": '{"n_latents": 3000}', "c_layer1": "{"}.items():
+        folder = tmp_path / "experiments" / name
+        folder.mkdir(parents=True)
+        (folder / "metadata.json").write_text(metadata)
+    code, out, _ = fmi("list", "--data", tmp_path)
+    assert code == 0
+    assert re.search(r"a\[b\]_layer1\W+3,000", out)
+    assert "c_layer1" in out
+    assert "is not JSON" in " ".join(re.findall(r"[\w.]+", out))
 
 
 def test_an_empty_data_root_says_how_to_fill_it(fmi: Fmi, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from feature_manifold.cli.serve import DataOption
-from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
+from feature_manifold.core.errors import CorruptArtifactError, FmiError, MissingArtifactError
 from feature_manifold.core.progress import console_progress
 from feature_manifold.pipeline.pipeline import STAGES, verify_experiment
 from feature_manifold.store.layout import DataRoot, ExperimentPaths, data_root
@@ -27,12 +27,19 @@ def list_command(*, data: DataOption = None) -> None:
         return
     table = Table("experiment", "latents", "tokens", "firings", "stages finished")
     for experiment_id in ids:
-        paths = root.experiment(experiment_id)
+        table.add_row(experiment_id, *_cells(root.experiment(experiment_id)))
+    Console(width=140, markup=False).print(table)
+
+
+def _cells(paths: ExperimentPaths) -> list[str]:
+    """Return sizes and finished stages; of a damaged experiment, what keeps it from being read."""
+    try:
         facts = load_metadata(paths.root)
-        figures = [_figure(facts.get(key)) for key in ("n_latents", "num_tokens", "n_firings")]
         finished = [stage.name for stage in STAGES if read_manifest(stage.folder(paths))]
-        table.add_row(experiment_id, *figures, ", ".join(finished))
-    Console(width=140).print(table)
+    except FmiError as error:
+        return ["?", "?", "?", str(error)]
+    figures = [_figure(facts.get(key)) for key in ("n_latents", "num_tokens", "n_firings")]
+    return [*figures, ", ".join(finished)]
 
 
 def _figure(value: object) -> str:

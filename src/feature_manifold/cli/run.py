@@ -51,7 +51,7 @@ def show_plan(config: ExperimentConfig, plan: list[PlannedStage]) -> None:
     for planned in plan:
         disk = f"{planned.bytes / 1e9:.2f} GB" if planned.bytes else ""
         table.add_row(planned.stage.name, planned.action, planned.reason, disk, planned.stage.does)
-    Console(width=120).print(table)
+    Console(width=120, markup=False).print(table)
     total = sum(planned.bytes for planned in plan)
     typer.echo(f"about {total / 1e9:.2f} GB of disk in all; nothing was run")
 
