@@ -10,7 +10,7 @@ interface Pointed {
 }
 
 /** Half of the widest tooltip, with a little room to the edge. */
-const HALF_WIDTH = 176;
+const HALF_WIDTH = 136;
 
 /** One tooltip for thousands of tokens: the exact activation of the firing token pointed at. */
 export function TokenTooltip({ max, children }: { max: number; children: ReactNode }) {

@@ -1,6 +1,5 @@
 // @vitest-environment jsdom
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { MissingError } from "./guards";
 import { HttpSource } from "./httpSource";
 import { checkFolder, listedFolders } from "./locate";
 import { openSource } from "./openSource";
@@ -117,7 +116,10 @@ describe("the static source", () => {
     serve({ "/app/data/index.json": index });
     const source = new StaticSource();
     expect((await source.latent("data", 1)).totalFirings).toBe(0);
-    await expect(source.latent("data", 0)).rejects.toBeInstanceOf(MissingError);
+    await expect(source.latent("data", 0)).rejects.toMatchObject({
+      file: "./data/latents/00000.json",
+      remedy: expect.stringContaining("fmi export"),
+    });
   });
 
   test("searches the index, and the labels where there is none", async () => {

@@ -62,7 +62,7 @@ export class StaticSource implements DataSource {
       return parseLatentPage(file, await fetchJson(file, file, signal), id);
     } catch (error) {
       if (!(error instanceof MissingError)) throw error;
-      return this.silentPage(experiment, id, error);
+      return this.silentPage(experiment, id, file);
     }
   }
 
@@ -89,9 +89,12 @@ export class StaticSource implements DataSource {
   }
 
   /** Exporters may leave out the files of latents that never fire; for others it is a loss. */
-  private async silentPage(id: string, latent: number, missing: MissingError): Promise<LatentPage> {
+  private async silentPage(id: string, latent: number, file: string): Promise<LatentPage> {
     const { totalFirings, nLatents } = await this.latents(id);
-    if (latent >= nLatents || totalFirings[latent] > 0) throw missing;
+    if (latent >= nLatents || totalFirings[latent] > 0) {
+      const remedy = "Export the experiment again, with fmi export or the script that wrote it.";
+      throw new MissingError(file, "This latent fires, but its file was not exported.", remedy);
+    }
     const examples = { top: [], high: [], medium: [], low: [] };
     return { id: latent, label: null, totalFirings: 0, stats: null, histogram: null, examples };
   }
