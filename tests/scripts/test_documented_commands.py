@@ -153,6 +153,18 @@ def test_step_3_quick_mode_leaves_out_what_it_is_told_to(work: Path, raw: Path, 
     }
 
 
+@pytest.mark.parametrize("kind", ["coactivation", "jaccard"])
+def test_step_3_leaves_out_one_kind_of_edges(work: Path, raw: Path, run: Run, kind: str) -> None:
+    folder = work / f"without-{kind}"
+    assert run("build_indices.py", "--input-dir", raw, "--output-dir", folder) == 0
+    assert run("compute_edges.py", "--data-dir", folder, "--top-k", "5", f"--skip-{kind}") == 0
+    kinds = {"cosine", "jaccard", "coactivation"} - {kind}
+    assert set(load(folder / "graph" / "metadata.json")["edges"]) == kinds
+    files = {"cosine": "decoder_similarity", "jaccard": "jaccard_similarity"}
+    names = {files.get(kind, kind) for kind in kinds}
+    assert {path.stem for path in (folder / "graph").glob("*.npz")} == names
+
+
 def test_steps_4_and_5_write_what_the_visualizer_reads(
     work: Path, raw: Path, data: Path, run: Run
 ) -> None:
@@ -219,9 +231,8 @@ def test_step_4_on_the_first_shards_only(work: Path, raw: Path, run: Run) -> Non
     total = sum(entry["total_firings"] for entry in index["latents"].values())
     assert total == len(rows["activations"])
     assert index["sample_percentiles"] is False
-    names = {path.name for path in visualizer.iterdir()}
-    assert {"index.json", "latents"} <= names
-    assert not any("work" in name or "partial" in name for name in names)
+    left = {path.name for path in visualizer.iterdir()} - {".lock"}
+    assert left == {"index.json", "search_index.json", "latents"}
 
 
 def test_steps_2_and_4_read_the_prototypes_shards_too(work: Path, raw: Path, run: Run) -> None:
@@ -272,7 +283,8 @@ def test_the_full_pipeline_from_options_alone_skips_what_is_done(
     arguments = ("--model", "google/gemma-3-27b-pt", *PUBLISHED, "--data-root", pipeline_root)
     capfd.readouterr()
     assert run("run_pipeline.py", *arguments, *TINY) == 0
-    assert "ran" not in re.findall(r"\b(ran|skipped|left)\b", capfd.readouterr().out)
+    outcomes = re.findall(r"^ *\w+ +(ran|skipped|left) ", capfd.readouterr().out, re.MULTILINE)
+    assert outcomes == ["skipped"] * 6
 
 
 def test_a_dry_run_says_what_would_run_and_why(

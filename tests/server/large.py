@@ -10,6 +10,7 @@ from tests.server.planted import EXPERIMENT_ID, finish, offsets
 from feature_manifold.store import firings as names
 from feature_manifold.store.edges import save_edges
 from feature_manifold.store.examples import N_BINS, ExampleSet, save_examples
+from feature_manifold.store.firings import open_by_latent
 from feature_manifold.store.layout import EDGES, POSITIONS, DataRoot
 from feature_manifold.store.npy import save_npy
 from feature_manifold.store.statistics import STATISTICS_DTYPE
@@ -38,7 +39,7 @@ def write_large(
     _write_corpus(paths.corpus, rng, n_tokens, n_vocabulary)
     _write_index(paths.latents, rng, n_tokens, n_latents, n_firings, n_vocabulary)
     _write_graph(paths.graph, rng, n_latents, edges_per_latent)
-    _write_examples(paths.examples, rng, n_tokens, n_latents, n_vocabulary)
+    _write_examples(paths.examples, rng, open_by_latent(paths.latents), n_vocabulary)
     for folder in (paths.corpus, paths.latents, paths.graph, paths.examples):
         finish(folder)
     save_npy(paths.decoder, np.zeros((n_latents, 1), dtype=np.float32))
@@ -92,10 +93,15 @@ def _write_graph(folder: Path, rng: Generator, n_latents: int, edges_per_latent:
 
 
 def _write_examples(
-    folder: Path, rng: Generator, n_tokens: int, n_latents: int, n_vocabulary: int
+    folder: Path, rng: Generator, firings: names.FiringsByLatent, n_vocabulary: int
 ) -> None:
+    """Show a random firing of the latent, which must have one, in the middle of each example."""
+    n_latents = firings.n_latents
     n_examples = n_latents * EXAMPLES_PER_LATENT
-    start = rng.integers(0, n_tokens - CONTEXT, n_examples)
+    counts = np.repeat(np.diff(firings.indptr), EXAMPLES_PER_LATENT)
+    shown = np.repeat(firings.indptr[:-1], EXAMPLES_PER_LATENT) + rng.integers(0, counts)
+    middle = firings.tokens[shown].astype(np.int64)
+    start = np.clip(middle - CONTEXT // 2, 0, firings.n_tokens - CONTEXT)
     examples = ExampleSet(
         indptr=np.arange(0, n_examples + 1, EXAMPLES_PER_LATENT),
         start=start,
