@@ -151,6 +151,15 @@ test("search lights its hits on the map", async ({ page }) => {
   await expect.poll(() => param(page, "q")).toBeNull();
 });
 
+test("a search that fails is not a search without hits", async ({ page }) => {
+  await page.route("**/search_index.json", (route) => route.fulfill({ status: 500 }));
+  await page.goto("spec/umap.html?q=monday");
+  await mapReady(page);
+  await expect(page.locator(".map-status .hits")).toContainText("no answer yet for “monday”");
+  await page.getByRole("combobox", { name: /Search/ }).focus();
+  await expect(page.getByRole("alert")).toContainText("The search could not be shown");
+});
+
 test("the map works from the keyboard", async ({ page }) => {
   await page.goto("spec/umap.html");
   await mapReady(page);

@@ -24,7 +24,8 @@ interface Props {
   table: LatentTable;
   positions: Positions;
   view: ViewState;
-  hits: ReadonlySet<number>;
+  /** What the search lights; null while there is no answer. */
+  hits: ReadonlySet<number> | null;
   controller: RefObject<MapController | null>;
 }
 
@@ -39,6 +40,7 @@ export function MapPanel(props: Props) {
 }
 
 const NO_NEIGHBOURS: readonly Neighbour[] = [];
+const NO_HITS: ReadonlySet<number> = new Set();
 
 /** Draws the map. Frames, panning and picking happen in the controller, outside of React. */
 function MapView({ experiment, table, positions, view, hits, controller }: Props) {
@@ -51,7 +53,8 @@ function MapView({ experiment, table, positions, view, hits, controller }: Props
   const selected = latent !== null && latent < table.nLatents ? latent : null;
   const edges = useNeighbours(experiment, selected, edgeKind(experiment, view.neighbours));
   const neighbours = edges.data?.neighbours ?? NO_NEIGHBOURS;
-  const content = { table, positions, paint, camera, selected, neighbours, hits, theme };
+  const lit = hits ?? NO_HITS;
+  const content = { table, positions, paint, camera, selected, neighbours, hits: lit, theme };
   const { hover, outside, failure } = useMapController(
     controller,
     { surface, canvas, labels },

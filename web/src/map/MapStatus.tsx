@@ -9,7 +9,8 @@ import type { Paint } from "./paint";
 interface Props {
   table: LatentTable;
   paint: Paint;
-  hits: ReadonlySet<number>;
+  /** What the search lights; null while there is no answer. */
+  hits: ReadonlySet<number> | null;
   outside: number;
   view: ViewState;
 }
@@ -23,7 +24,7 @@ export function MapStatus({ table, paint, hits, outside, view }: Props) {
     <div className="map-status" role="status">
       {query.trim() !== "" && (
         <span className="hits">
-          {formatCount(hits.size)} {hits.size === 1 ? "hit" : "hits"} for “
+          {hits === null ? "no answer yet" : counted(hits.size)} for “
           <VisibleText text={query} />”
           <button
             type="button"
@@ -42,4 +43,8 @@ export function MapStatus({ table, paint, hits, outside, view }: Props) {
       <span className="zoom">{zoom < 10 ? zoom.toFixed(1) : zoom.toFixed(0)}×</span>
     </div>
   );
+}
+
+function counted(hits: number): string {
+  return `${formatCount(hits)} ${hits === 1 ? "hit" : "hits"}`;
 }

@@ -19,7 +19,7 @@ export function ExplorerPage({ experiment, table }: PageProps) {
   const layout = view.layout && layouts.includes(view.layout) ? view.layout : (layouts[0] ?? null);
   const positions = usePositions(experiment, layout);
   const search = useTokenSearch(experiment, view.query);
-  const hits = useMemo(() => hitLatents(search.data ?? []), [search.data]);
+  const hits = useMemo(() => (search.data ? hitLatents(search.data) : null), [search.data]);
   useTitle("UMAP explorer", view.latent);
   useLatentShortcuts(table, view.latent, view.skipSilent, {
     r: () => controller.current?.reset(),
