@@ -9,6 +9,7 @@ from feature_manifold.core.config import (
     load_config,
     make_config,
     resolve_path,
+    width_names,
 )
 from feature_manifold.core.errors import ConfigError
 
@@ -40,6 +41,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path: Path) ->
         ("sae-width: wide\n", "65k"),
         ("device: gpu\n", "cuda"),
         ("sae-l0: ../up\n", "letters"),
+        ("num-tokens: 3000000000\n", "num-tokens.*2000000000"),
         ("- a\n- b\n", "mapping"),
         ("layer: [\n", "Cannot read"),
     ],
@@ -82,7 +84,7 @@ def test_a_stage_depends_on_its_own_keys_only() -> None:
 
 
 def test_every_field_names_known_stages_and_says_what_it_means() -> None:
-    stages = {"corpus", "harvest", "graph", "examples"}
+    stages = {"corpus", "harvest", "graph", "examples", "export"}
     for name, field in ExperimentConfig.model_fields.items():
         assert field.description, name
         assert isinstance(field.json_schema_extra, dict)
@@ -103,6 +105,23 @@ def test_the_documented_experiments_are_there() -> None:
     names = {path.name for path in EXPERIMENTS.glob("*.yaml")}
     documented = {"gemma3_27b_layer31", "gemma3_27b_layer15", "gemma3_27b_layer31_262k"}
     assert {f"{name}.yaml" for name in documented} <= names
+
+
+@pytest.mark.parametrize(
+    ("n_latents", "published"),
+    [(16_384, "16k"), (65_536, "65k"), (262_144, "262k"), (1 << 20, "1m"), (24_576, "24k")],
+)
+def test_widths_are_written_as_published(n_latents: int, published: str) -> None:
+    names = width_names(n_latents)
+    assert names[0] == published
+    assert str(n_latents) in names
+    assert all(make_config({"sae-width": name}) for name in names)
+
+
+def test_widths_may_be_written_in_units_of_1024() -> None:
+    assert {"64k", "65k"} <= set(width_names(1 << 16))
+    assert width_names(256) == ["256"]
+    assert "23k" not in width_names(24_000)
 
 
 def test_a_package_path_is_inside_the_package() -> None:

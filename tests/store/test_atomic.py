@@ -2,7 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from feature_manifold.store.atomic import begin_folder, commit_folder, replaced_folder, write_file
+from feature_manifold.store.atomic import (
+    begin_folder,
+    commit_folder,
+    drop_leftovers,
+    replaced_folder,
+    write_file,
+)
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -36,3 +42,10 @@ def test_what_a_killed_run_left_aside_is_dropped(tmp_path: Path) -> None:
     (staging / "whole").write_text("whole")
     commit_folder(tmp_path / "f")
     assert [path.name for path in (tmp_path / "f").iterdir()] == ["whole"]
+
+
+def test_leftovers_are_deleted_and_the_folder_stays(tmp_path: Path) -> None:
+    for name in ("f", "f.partial", "f.replaced", "g.partial"):
+        (tmp_path / name).mkdir()
+    drop_leftovers(tmp_path / "f")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f", "g.partial"]

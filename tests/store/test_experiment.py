@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from feature_manifold.core.errors import CorruptArtifactError, InputError, Missi
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.pipeline.pipeline import experiment_paths, run_experiment
 from feature_manifold.pipeline.plan import Selection
+from feature_manifold.store.layout import ExperimentPaths
+from feature_manifold.store.manifest import make_manifest, read_manifest, write_manifest
 from feature_manifold.testing.tiny import tiny_gpt2
 
 
@@ -65,3 +68,56 @@ def test_an_unfinished_harvest_hides_the_decoder(folder: Path) -> None:
             _ = fm.open(folder).decoder
     finally:
         manifest.write_bytes(content)
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def test_firings_of_another_corpus_are_refused(copy: Path) -> None:
+    corpus = ExperimentPaths(copy, copy / "visualizer").corpus
+    metadata = corpus / "metadata.json"
+    metadata.write_text(metadata.read_text().replace('"text_key": "text"', '"text_key": "body"'))
+    stamp(corpus)
+    with pytest.raises(CorruptArtifactError, match="latents/ was made from another corpus/"):
+        _ = fm.open(copy).by_latent
+
+
+def test_firings_of_another_harvest_are_refused(copy: Path) -> None:
+    decoder = np.load(copy / "decoder.npy")
+    np.save(copy / "decoder.npy", decoder[::-1])
+    stamp(copy / "raw_activations")
+    experiment = fm.open(copy)
+    with pytest.raises(CorruptArtifactError, match="made from another raw_activations/.*fmi run"):
+        _ = experiment.statistics
+    assert np.array_equal(experiment.decoder, decoder[::-1])
+
+
+def test_a_graph_of_another_index_does_not_exist(copy: Path) -> None:
+    statistics = np.load(copy / "latents" / "statistics.npy")
+    statistics["max"] += 1
+    np.save(copy / "latents" / "statistics.npy", statistics)
+    stamp(copy / "latents")
+    experiment = fm.open(copy)
+    assert experiment.layouts() == experiment.edge_kinds() == []
+    for kind in ("positions", "edges"):
+        with pytest.raises(CorruptArtifactError, match="graph/ was made from another latents/"):
+            getattr(experiment, kind)("cosine")
+
+
+def stamp(folder: Path) -> None:
+    """Write a folder's manifest anew, with the checksums of what is there now."""
+    old = read_manifest(folder)
+    assert old is not None
+    manifest = make_manifest(
+        folder,
+        format=old.format,
+        format_version=old.format_version,
+        config=old.config,
+        inputs=old.inputs,
+        seed=old.seed,
+        facts=old.facts,
+        outside=tuple(name for name in old.files if name.startswith("..")),
+    )
+    write_manifest(folder, manifest)

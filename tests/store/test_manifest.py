@@ -5,6 +5,7 @@ import pytest
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.store.manifest import (
     Manifest,
+    changed_inputs,
     file_problems,
     make_manifest,
     read_manifest,
@@ -40,6 +41,36 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
     first = (tmp_path / "manifest.json").read_bytes()
     stamped(tmp_path, k=3)
     assert (tmp_path / "manifest.json").read_bytes() == first
+
+
+def test_what_a_killed_run_left_aside_is_not_recorded(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("x")
+    (tmp_path / "manifest.json.partial").write_text("{")
+    (tmp_path / "shard_00000.replaced").mkdir()
+    (tmp_path / "shard_00000.replaced" / "y").write_text("y")
+    assert list(stamped(tmp_path).files) == ["x"]
+
+
+def test_an_input_that_changed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_text("x")
+    digest = stamped(tmp_path / "a").digest
+    made = make_manifest(
+        tmp_path,
+        format="toy",
+        format_version=1,
+        config={},
+        inputs={"a": digest, "elsewhere": "c"},
+        seed=None,
+        facts={},
+    )
+    folders = {"a": tmp_path / "a"}
+    assert changed_inputs(made, folders) == []
+    (tmp_path / "a" / "x").write_text("y")
+    stamped(tmp_path / "a")
+    assert changed_inputs(made, folders) == ["a"]
+    (tmp_path / "a" / "manifest.json").unlink()
+    assert changed_inputs(made, folders) == []
 
 
 def test_every_kind_of_damage_is_found(tmp_path: Path) -> None:

@@ -58,6 +58,23 @@ def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
         open_npy(path, dtypes=("<i8",), shape=(None,))
 
 
+@pytest.mark.parametrize(
+    "shape", ["(4611686018427387904, 4)", "(0, 4611686018427387904)", "(-1,)", "(True,)", "(1,"]
+)
+def test_an_impossible_header_is_refused_before_memory_is_taken(tmp_path: Path, shape: str) -> None:
+    path = tmp_path / "a.npy"
+    text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode())
+    with pytest.raises(CorruptArtifactError, match=r"a\.npy.*run the stage again"):
+        open_npy(path, dtypes=("<i8",), shape=(None, None))
+
+
+def test_a_created_file_has_its_disk_before_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    create_npy(path, np.int64, (100_000,))
+    assert path.stat().st_blocks * 512 >= 800_000
+
+
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)

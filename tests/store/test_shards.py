@@ -9,6 +9,7 @@ from feature_manifold.store.shards import (
     Shard,
     drop_shards,
     is_shard_current,
+    open_shard,
     open_shards,
     shard_records,
     write_shard,
@@ -69,6 +70,14 @@ def test_a_shard_is_current_only_for_its_range_config_inputs_and_bytes(tmp_path:
     content[-1] ^= 1
     file.write_bytes(bytes(content))
     assert not current()
+
+
+def test_a_shard_that_does_not_say_what_it_covers_is_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path, 0, shard(0, 5), config=CONFIG, inputs=INPUTS)
+    manifest = tmp_path / "shard_00000" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"start"', '"begin"'))
+    with pytest.raises(CorruptArtifactError, match="which tokens the shard covers"):
+        open_shard(tmp_path / "shard_00000")
 
 
 def test_stale_shards_and_leftovers_are_dropped(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 PACKAGE_PREFIX = "package:"
 WIDTH_PATTERN = re.compile(r"[0-9]+[km]?")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MAX_TOKENS = 2_000_000_000
+"""Firings hold a row of the token table in 32 bits; put-in BOS tokens at most double the rows."""
 
 
 def _hyphenate(name: str) -> str:
@@ -75,7 +77,9 @@ class ExperimentConfig(BaseModel):
     )
     corpus_split: str = _field("val", "Split of a hub data set: train, val or test.", "corpus")
     text_key: str = _field("text", "Field or column that holds the text.", "corpus")
-    num_tokens: int = _field(10_000_000, "Corpus tokens to run, at most.", "corpus", ge=1)
+    num_tokens: int = _field(
+        10_000_000, "Corpus tokens to run, at most.", "corpus", ge=1, le=MAX_TOKENS
+    )
     seq_len: int = _field(1024, "Tokens in a model window, its BOS included.", "corpus", ge=2)
     shard_tokens: int = _field(
         131_072, "Token rows in a shard, about; the unit of resumption.", "harvest", ge=1
@@ -93,12 +97,14 @@ class ExperimentConfig(BaseModel):
     skip_jaccard: bool = _field(False, "Leave out Jaccard edges.", "graph")
     umap_neighbors: int = _field(15, "Neighbours that UMAP looks at.", "graph", ge=2, le=1000)
     umap_min_dist: float = _field(0.1, "UMAP's least distance of points.", "graph", ge=0, le=1)
-    top_k: int = _field(50, "Strongest firings shown per latent.", "examples", ge=1, le=10_000)
+    top_k: int = _field(
+        50, "Strongest firings shown per latent.", "examples", "export", ge=1, le=10_000
+    )
     context_size: int = _field(
-        10, "Tokens shown on either side of a firing.", "examples", ge=0, le=1000
+        10, "Tokens shown on either side of a firing.", "examples", "export", ge=0, le=1000
     )
     sample_percentiles: bool = _field(
-        True, "Also sample examples of high, medium and low activation.", "examples"
+        True, "Also sample examples of high, medium and low activation.", "examples", "export"
     )
     percentile_examples: int = _field(
         10, "Firings sampled per percentile group.", "examples", ge=1, le=1000
@@ -146,6 +152,12 @@ class ExperimentConfig(BaseModel):
             parts.append(self.experiment_suffix)
         return "_".join(parts)
 
+    @property
+    def nominal_latents(self) -> int:
+        """Latents that ``sae-width`` stands for, about: 65k is taken for 66,560."""
+        units = {"k": 1 << 10, "m": 1 << 20}
+        return int(self.sae_width.rstrip("km")) * units.get(self.sae_width[-1], 1)
+
     def stage_config(self, stage: str) -> dict[str, Any]:
         """Return the fields that affect one stage's output, hyphenated, as JSON values."""
         values = self.model_dump(mode="json", by_alias=True)
@@ -163,6 +175,20 @@ class ExperimentConfig(BaseModel):
 
 def _stages_of(extra: Any) -> list[str]:
     return list(extra["stages"]) if isinstance(extra, dict) else []
+
+
+def width_names(n_latents: int) -> list[str]:
+    """Return how a width may be written, the way of published SAEs first.
+
+    65,536 is 65k, 64k or 65536.
+    """
+    units = (("m", 10**6), ("m", 1 << 20), ("k", 10**3), ("k", 1 << 10))
+    names = [
+        f"{n_latents // size}{unit}"
+        for unit, size in units
+        if n_latents >= size and (size % 10 == 0 or n_latents % size == 0)
+    ]
+    return [*names, str(n_latents)]
 
 
 def config_hash(values: dict[str, Any]) -> str:
@@ -260,3 +286,12 @@ def resolve_path(value: str) -> Path | None:
         return path
     path = Path(value).expanduser()
     return path if path.exists() else None
+
+
+def matching_files(pattern: str) -> list[Path]:
+    """Return the files of this machine that a glob matches, sorted; none if it is no glob."""
+    if not any(letter in pattern for letter in "*?["):
+        return []
+    path = Path(pattern).expanduser()
+    base = Path(path.anchor)
+    return sorted(file for file in base.glob(str(path.relative_to(base))) if file.is_file())

@@ -10,6 +10,11 @@ STAGING_SUFFIX = ".partial"
 REPLACED_SUFFIX = ".replaced"
 
 
+def is_aside(path: Path) -> bool:
+    """Say whether a path is, or lies in, something that was written aside and not committed."""
+    return any(part.endswith((STAGING_SUFFIX, REPLACED_SUFFIX)) for part in path.parts)
+
+
 def sync_file(path: Path) -> None:
     """Flush one file or folder entry to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -59,7 +64,7 @@ def commit_folder(folder: Path) -> None:
     for path in sorted(staging.rglob("*")):
         sync_file(path)
     sync_file(staging)
-    replaced = folder.with_name(folder.name + REPLACED_SUFFIX)
+    replaced = _replaced_path(folder)
     if replaced.exists():
         shutil.rmtree(replaced)
     if folder.exists():
@@ -68,6 +73,17 @@ def commit_folder(folder: Path) -> None:
     sync_file(folder.parent)
     if replaced.exists():
         shutil.rmtree(replaced)
+
+
+def drop_leftovers(folder: Path) -> None:
+    """Delete what a killed run left beside ``folder``: up to two more copies of it."""
+    for path in (staging_path(folder), _replaced_path(folder)):
+        if path.exists():
+            shutil.rmtree(path)
+
+
+def _replaced_path(folder: Path) -> Path:
+    return folder.with_name(folder.name + REPLACED_SUFFIX)
 
 
 @contextmanager

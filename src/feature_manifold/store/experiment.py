@@ -26,7 +26,7 @@ from feature_manifold.store.layout import (
     POSITIONS,
     ExperimentPaths,
 )
-from feature_manifold.store.manifest import read_manifest
+from feature_manifold.store.manifest import changed_inputs, read_manifest
 from feature_manifold.store.npy import open_npy
 from feature_manifold.store.statistics import STATISTICS_DTYPE
 from feature_manifold.store.token_table import (
@@ -42,6 +42,8 @@ class Experiment:
 
     Each property opens its files on first use and checks types and sizes, never the whole
     content. A folder without a manifest raises MissingArtifactError: its making was interrupted.
+    One made from an earlier state of another folder raises CorruptArtifactError: together the two
+    would show the firings of one model on the tokens, or with the decoder, of another.
     """
 
     def __init__(self, paths: ExperimentPaths) -> None:
@@ -174,7 +176,8 @@ class Experiment:
 
     def _existing(self, names: dict[str, str]) -> list[str]:
         folder = self.paths.graph
-        if read_manifest(folder) is None:
+        manifest = read_manifest(folder)
+        if manifest is None or changed_inputs(manifest, self.paths.by_stage):
             return []
         return [key for key, name in names.items() if (folder / name).exists()]
 
@@ -189,6 +192,13 @@ class Experiment:
             raise CorruptArtifactError(
                 f"{folder} is of format version {manifest.format_version}, expected "
                 f"{FORMAT_VERSIONS[stage]}. Make it again with: fmi run CONFIG.yaml --only {stage}"
+            )
+        changed = changed_inputs(manifest, self.paths.by_stage)
+        if changed:
+            raise CorruptArtifactError(
+                f"Experiment '{self.id}': {folder.name}/ was made from another "
+                f"{self.paths.by_stage[changed[0]].name}/ than the one that is there. Make it "
+                "again with: fmi run CONFIG.yaml"
             )
         return folder
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from feature_manifold.core.config import resolve_path
+from feature_manifold.core.config import config_hash, matching_files, resolve_path
 
 SAMPLE_BYTES = 1 << 16
 
@@ -37,5 +37,15 @@ def fingerprint(path: Path) -> str:
 
 def local_fingerprints(sources: Mapping[str, str | None]) -> dict[str, str]:
     """Digest those config values that name files of this machine, by the given names."""
-    found = {name: resolve_path(source) for name, source in sources.items() if source}
-    return {name: fingerprint(path) for name, path in found.items() if path is not None}
+    found = {name: _source_fingerprint(source) for name, source in sources.items() if source}
+    return {name: digest for name, digest in found.items() if digest is not None}
+
+
+def _source_fingerprint(source: str) -> str | None:
+    """Digest a file, a folder, or all files that a glob matches."""
+    path = resolve_path(source)
+    if path is not None:
+        return fingerprint(path)
+    files = matching_files(source)
+    digests = [(file.name, fingerprint(file)) for file in files]
+    return config_hash({"files": digests}) if files else None

@@ -21,6 +21,7 @@ EDGES = {
     "coactivation": "coactivation.npz",
 }
 EXPERIMENT_LIST = "experiments.json"
+LIST_LOCK = ".lock"
 FORMAT_VERSIONS = {
     "corpus": 1,
     "harvest": 1,
@@ -77,6 +78,19 @@ class ExperimentPaths:
     def examples(self) -> Path:
         """Picked examples, histograms, tokens to search by."""
         return self.root / "examples"
+
+    @property
+    def by_stage(self) -> dict[str, Path]:
+        """Folder of each stage that others read, by the name that manifests give it."""
+        return {
+            "corpus": self.corpus,
+            "harvest": self.raw_activations,
+            "adopt-corpus": self.corpus,
+            "adopt-harvest": self.raw_activations,
+            "index": self.latents,
+            "graph": self.graph,
+            "examples": self.examples,
+        }
 
     @property
     def decoder(self) -> Path:

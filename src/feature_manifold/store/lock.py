@@ -41,6 +41,15 @@ def experiment_lock(path: Path) -> Iterator[None]:
             file.truncate(0)
 
 
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Wait for the lock file and hold it for the length of the block, which must be short."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_bytes())

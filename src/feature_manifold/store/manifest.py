@@ -6,6 +6,7 @@ or path, so that the same input gives the same bytes.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from feature_manifold import __version__
 from feature_manifold.core.config import config_hash
 from feature_manifold.core.errors import CorruptArtifactError
-from feature_manifold.store.atomic import write_file
+from feature_manifold.store.atomic import is_aside, write_file
 from feature_manifold.store.layout import MANIFEST
 
 BLOCK_BYTES = 1 << 22
@@ -47,7 +48,7 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """Hash of what downstream stages depend on: format, config part, and file contents."""
+        """Hash of what downstream stages depend on: format, version and file contents."""
         files = {name: record.sha256 for name, record in sorted(self.files.items())}
         return config_hash({"format": self.format, "version": self.format_version, "files": files})
 
@@ -77,6 +78,8 @@ def make_manifest(
 ) -> Manifest:
     """Describe a folder: every file below it but manifests, and ``outside`` names beside it.
 
+    What a killed run left under a name of its own (``.partial``, ``.replaced``) does not count.
+
     Parameters
     ----------
     folder
@@ -87,11 +90,8 @@ def make_manifest(
         Further files, as paths relative to the folder, for instance ``../decoder.npy``.
     """
     files = dict(known_files or {})
-    inside = (
-        path.relative_to(folder).as_posix()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
-    )
+    paths = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    inside = (path.as_posix() for path in paths if path.name != MANIFEST and not is_aside(path))
     for name in (*inside, *outside):
         if name not in files:
             files[name] = checksum(folder / name)
@@ -133,6 +133,22 @@ def read_manifest(folder: Path) -> Manifest | None:
         raise CorruptArtifactError(
             f"{path} is not a manifest ({error}). Delete its folder and run the stage again."
         ) from error
+
+
+def changed_inputs(manifest: Manifest, folders: Mapping[str, Path]) -> list[str]:
+    """Name the inputs that are not now what the manifest's folder was made from.
+
+    Parameters
+    ----------
+    folders
+        Folder of each input by its name. One that is not there, or not named, says nothing.
+    """
+    found = {name: read_manifest(folders[name]) for name in manifest.inputs if name in folders}
+    return [
+        name
+        for name, other in found.items()
+        if other is not None and other.digest != manifest.inputs[name]
+    ]
 
 
 def file_problems(folder: Path, manifest: Manifest, *, read_all: bool) -> list[str]:

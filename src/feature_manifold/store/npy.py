@@ -1,6 +1,9 @@
 """Plain ``.npy`` files: streamed out at constant memory, memory-mapped in."""
 
 import io
+import math
+import os
+import tokenize
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,6 +15,8 @@ from feature_manifold.core.arrays import Array, check_array
 from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
 
 HEADER_BYTES = 128
+MAX_ROWS = 1 << 40
+"""Longest axis believed: numpy cannot even describe an empty array of 2**62 columns."""
 
 
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
@@ -80,12 +85,20 @@ def save_npy(path: Path, array: Array) -> None:
 
 
 def create_npy(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Array:
-    """Create a file of zeros and return it memory-mapped for writing."""
+    """Create a file of zeros and return it memory-mapped for writing.
+
+    The disk is taken now: a full one is an OSError here. On a file with holes it would be a
+    signal that kills the process while it writes to the map.
+    """
     if 0 in shape:
         array = np.zeros(shape, dtype=dtype)
         save_npy(path, array)
         return array
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def open_npy(
@@ -104,9 +117,11 @@ def open_npy(
         found_shape, fortran, dtype, offset = _read_header(path)
     except FileNotFoundError:
         raise MissingArtifactError(f"No file {path}. Make it with: fmi run CONFIG.yaml") from None
-    except ValueError as error:
-        raise CorruptArtifactError(f"{path} is not a .npy file: {error}") from error
-    size = offset + int(np.prod(found_shape, dtype=np.int64)) * dtype.itemsize
+    except (ValueError, SyntaxError, tokenize.TokenError) as error:
+        raise CorruptArtifactError(
+            f"{path} is not a .npy file: {error}. Delete the folder and run the stage again."
+        ) from error
+    size = offset + math.prod(found_shape) * dtype.itemsize
     have = path.stat().st_size
     if have != size or fortran or dtype.hasobject:
         raise CorruptArtifactError(
@@ -133,4 +148,6 @@ def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]
         shape, fortran, dtype = np.lib.format.read_array_header_2_0(start)
     else:
         raise ValueError(f"unknown version {version}")
+    if any(type(size) is not int or not 0 <= size <= MAX_ROWS for size in shape):
+        raise ValueError(f"impossible shape {shape}")
     return shape, fortran, dtype, start.tell()

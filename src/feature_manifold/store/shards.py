@@ -142,7 +142,12 @@ def open_shard(folder: Path) -> Shard:
     tokens = open_npy(folder / TOKENS, dtypes=("<u4",), shape=(None,))
     activations = open_npy(folder / ACTIVATIONS, dtypes=FLOATS, shape=(len(tokens),))
     check_indptr(str(folder / INDPTR), indptr, n_entries=len(tokens))
-    start, stop = int(manifest.facts["start"]), int(manifest.facts["stop"])
+    start, stop = manifest.facts.get("start"), manifest.facts.get("stop")
+    if not isinstance(start, int) or not isinstance(stop, int):
+        raise CorruptArtifactError(
+            f"{folder / MANIFEST} does not say which tokens the shard covers ('start' and 'stop' "
+            "of 'facts'). Delete the shard and run the harvest again; it resumes."
+        )
     return Shard(indptr, tokens, activations, start, stop, name=str(folder))
 
 

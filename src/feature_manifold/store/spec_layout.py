@@ -111,7 +111,10 @@ def open_spec_shard(path: Path) -> FiringRows:
 
 
 def write_latent_npz(folder: Path, latent: int, tokens: Array, activations: Array) -> None:
-    """Write ``{id:05d}.npz`` with ``token_indices`` int64 and ``activations``."""
+    """Write ``{id:05d}.npz`` with ``token_indices`` int64 and ``activations``.
+
+    ``folder`` is a staging folder: 65,536 files are committed together, not one by one.
+    """
     arrays = {"token_indices": tokens.astype(np.int64), "activations": np.asarray(activations)}
     path = folder / f"{latent_name(latent)}.npz"
     with path.open("wb") as file:
@@ -119,18 +122,21 @@ def write_latent_npz(folder: Path, latent: int, tokens: Array, activations: Arra
 
 
 def write_json(path: Path, payload: Any) -> None:
-    """Write strict UTF-8 JSON (no NaN), atomically.
-
-    Raises
-    ------
-    CorruptArtifactError
-        If the payload holds what JSON cannot say.
-    """
+    """Write ``encode_json`` of a payload, atomically."""
     write_file(path, encode_json(payload, name=str(path)))
 
 
 def encode_json(payload: Any, *, name: str) -> bytes:
-    """Return strict UTF-8 JSON; numpy arrays and numbers are allowed."""
+    """Return strict UTF-8 JSON; numpy arrays and numbers are allowed.
+
+    orjson writes NaN as null, which would look like a missing value: whoever builds a payload
+    checks that its numbers are finite.
+
+    Raises
+    ------
+    CorruptArtifactError
+        If the payload holds an object that JSON has no word for.
+    """
     try:
         return orjson.dumps(payload, option=orjson.OPT_SERIALIZE_NUMPY)
     except (orjson.JSONEncodeError, TypeError) as error:
