@@ -16,7 +16,7 @@ import zstandard
 from feature_manifold.core.config import make_config
 from feature_manifold.core.errors import CorpusError, MissingExtraError, ModelError
 from feature_manifold.core.progress import SilentProgress
-from feature_manifold.corpus import build_token_table
+from feature_manifold.corpus import build_token_table, documents
 from feature_manifold.corpus.documents import read_documents
 from feature_manifold.corpus.sources import _hub_documents, find_sources
 from feature_manifold.corpus.tokenizer import Tokenizer
@@ -178,6 +178,25 @@ def test_plain_text_is_split_at_blank_lines(tmp_path: Path) -> None:
     assert [document.record for document in read_documents(path, text_key="")] == [0, 4]
 
 
+def test_text_without_blank_lines_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MAX_RECORD_BYTES", 100)
+    (tmp_path / "corpus.txt").write_text("one\n" * 20 + "\n" + "two\n" * 20)
+    assert len(texts_of(tmp_path / "corpus.txt")) == 2
+    (tmp_path / "corpus.txt").write_text("one\n\n" + "two\n" * 26)
+    with pytest.raises(CorpusError, match="document at line 3 is longer .*blank lines"):
+        texts_of(tmp_path / "corpus.txt")
+
+
+def test_hidden_files_of_a_folder_are_no_corpus(tmp_path: Path) -> None:
+    for name in ("a.txt", ".b.txt", ".cache/c.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    sources = find_sources(make_config({"corpus": str(tmp_path)}))
+    assert [source.name for source in sources] == ["a.txt"]
+
+
 def test_a_folder_and_a_glob_are_read_in_the_order_of_names(tmp_path: Path) -> None:
     for name in ("b.txt", "a.txt", "c.json"):
         (tmp_path / name).write_text(name)
@@ -198,6 +217,7 @@ BAD_FILES = {
     "number.jsonl": (b'{"text": 5}\n', "'text' is int"),
     "cut.jsonl.gz": (gzip.compress(b'{"text": "a"}\n')[:-9], "damaged"),
     "bad.jsonl.zst": (b"nonsense", "damaged"),
+    "cut.txt.zst": (zstandard.compress(b"one\n\ntwo\n\n" * 9)[:-3], "ends inside a zstd frame"),
     "bad.parquet": (b"nonsense", "not a sound parquet file"),
 }
 
@@ -293,6 +313,6 @@ def test_a_base_install_says_which_extra_is_missing(
         if name.startswith(f"feature_manifold.{room}"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=r"feature-manifold-interface\[harvest\]") as raised:
+    with pytest.raises(MissingExtraError, match=r"\[harvest\]") as raised:
         importlib.import_module(f"feature_manifold.{room}")
     assert module in str(raised.value)

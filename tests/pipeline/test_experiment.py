@@ -1,5 +1,6 @@
 """The whole pipeline on a tiny GPT-2: same input, same bytes; every fault found."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from feature_manifold.core.config import ExperimentConfig, make_config
+from feature_manifold.core.errors import SaeError
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.pipeline.pipeline import (
     STAGES,
@@ -98,6 +100,27 @@ def test_a_changed_key_reruns_only_what_depends_on_it(
     config, _ = copied(finished, tmp_path)
     assert run(config.replaced(context_size=5)) == ["examples", "export"]
     assert run(config.replaced(context_size=5, edges_top_k=7)) == ["graph", "export"]
+
+
+def test_the_exported_index_says_how_examples_were_asked_for(
+    finished: ExperimentConfig, tmp_path: Path
+) -> None:
+    config, paths = copied(finished, tmp_path)
+    # No latent fires that often: the examples are the same, and what index.json says is not.
+    run(config.replaced(top_k=9998))
+    examples = (paths.examples / "start.npy").read_bytes()
+    run(config.replaced(top_k=9999))
+    assert (paths.examples / "start.npy").read_bytes() == examples
+    assert json.loads((paths.visualizer / "index.json").read_bytes())["top_k"] == 9999
+
+
+def test_an_sae_of_another_width_than_the_config_says_is_refused(
+    tiny: TinyExperiment, tmp_path: Path
+) -> None:
+    config = make_config(tiny.config(data_root=tmp_path, sae_width="65k"))
+    with pytest.raises(SaeError, match="has 256 latents and sae-width is 65k. Set sae-width: 256"):
+        run(config)
+    assert not list(experiment_paths(config).raw_activations.glob("shard_*"))
 
 
 def test_a_retrained_sae_in_the_same_folder_is_noticed(

@@ -1,6 +1,11 @@
+import errno
+import os
 import shutil
+import threading
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from feature_manifold.core.errors import (
@@ -10,8 +15,13 @@ from feature_manifold.core.errors import (
     MissingArtifactError,
 )
 from feature_manifold.core.progress import SilentProgress
+from feature_manifold.pipeline.export import write_experiment_list
+from feature_manifold.pipeline.pipeline import STAGES
 from feature_manifold.pipeline.plan import Selection, make_plan
 from feature_manifold.pipeline.runner import run_stages
+from feature_manifold.store.layout import DataRoot
+from feature_manifold.store.manifest import make_manifest, write_manifest
+from feature_manifold.store.token_table import save_metadata
 from tests.pipeline.toy import Toy, toy_config, toy_paths
 
 
@@ -114,6 +124,115 @@ def test_a_disk_too_small_is_refused_with_the_figures(tmp_path: Path) -> None:
     with pytest.raises(DiskSpaceError, match=r"needs about 1000000000\.0 GB.*are free"):
         run(Toy(estimate=10**18), tmp_path)
     assert not toy_paths(tmp_path).corpus.exists()
+
+
+def test_inputs_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    toy = Toy()
+    run(toy, tmp_path)
+    run(toy, tmp_path, Selection(only=("corpus",)), num_tokens=11)
+    with pytest.raises(CorruptArtifactError, match="another corpus/.*--only graph"):
+        run(toy, tmp_path, Selection(only=("examples",)), num_tokens=11, top_k=3)
+
+
+def test_copies_that_a_killed_run_left_are_deleted(tmp_path: Path) -> None:
+    run(Toy(), tmp_path)
+    graph = toy_paths(tmp_path).graph
+    for suffix in (".partial", ".replaced"):
+        shutil.copytree(graph, graph.with_name(graph.name + suffix))
+    assert run(Toy(), tmp_path) == []
+    assert sorted(path.name for path in graph.parent.iterdir() if path.is_dir()) == [
+        "corpus",
+        "examples",
+        "graph",
+    ]
+
+
+def test_what_a_resumed_stage_has_written_is_not_asked_for_again(tmp_path: Path) -> None:
+    stages = tuple(replace(stage, resumable=True) for stage in Toy(estimate=10**18).stages())
+    corpus = toy_paths(tmp_path).corpus
+    corpus.mkdir(parents=True)
+    (corpus / "part").write_bytes(bytes(1000))
+    for force, expected in ((False, 10**18 - 1000), (True, 10**18)):
+        plan = make_plan(stages, toy_config(), toy_paths(tmp_path), Selection(force=force))
+        assert plan[0].bytes == expected
+
+
+def full_disk() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def full_disk_in_numpy() -> None:
+    with Path("/dev/full").open("wb") as file:
+        np.save(file, np.zeros(1 << 20))
+
+
+@pytest.mark.parametrize("fill", [full_disk, full_disk_in_numpy])
+def test_a_disk_that_fills_up_is_one_clear_line(tmp_path: Path, fill: object) -> None:
+    stages = list(Toy().stages())
+    stages[1] = replace(stages[1], run=lambda context: fill())  # type: ignore[operator]
+    with pytest.raises(DiskSpaceError, match="filled up in stage graph.*goes on"):
+        run_stages(
+            stages, toy_config(), toy_paths(tmp_path), Selection(), progress=SilentProgress()
+        )
+    assert run(Toy(), tmp_path) == ["graph", "examples"]
+
+
+def test_the_first_dry_run_knows_the_disk_of_every_stage(tmp_path: Path) -> None:
+    plan = make_plan(STAGES, toy_config(num_tokens=10_000_000), toy_paths(tmp_path), Selection())
+    needed = {planned.stage.name: planned.bytes / 1e9 for planned in plan}
+    # docs/pipeline.md, "Disk, memory, time": 3.6 GB of firings and 1.4 GB of decoder, 7.2 GB index.
+    assert needed["harvest"] == pytest.approx(5.0, abs=0.1)
+    assert needed["index"] == pytest.approx(7.2, abs=0.1)
+    assert needed["graph"] == pytest.approx(3 * 1600 * 65_536 / 1e9, rel=0.05)
+    assert min(needed.values()) > 0
+
+
+def experiment(root: DataRoot, experiment_id: str, **metadata: object) -> None:
+    raw = root.experiment(experiment_id).raw_activations
+    raw.mkdir(parents=True)
+    manifest = make_manifest(
+        raw, format="harvest", format_version=1, config={}, inputs={}, seed=None, facts={}
+    )
+    write_manifest(raw, manifest)
+    save_metadata(raw.parent, metadata)
+
+
+KEYS = ("model_name", "layer", "sae_width", "sae_l0", "num_tokens", "n_latents", "d_model")
+
+
+def test_runs_that_end_together_take_turns_at_the_list(tmp_path: Path) -> None:
+    root = DataRoot(tmp_path)
+    experiment(root, "toy", **dict.fromkeys(KEYS, 1))
+    failures: list[OSError] = []
+
+    def write() -> None:
+        try:
+            for _ in range(20):
+                write_experiment_list(root)
+        except OSError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_damaged_neighbour_does_not_fail_a_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = DataRoot(tmp_path)
+    experiment(root, "good", **dict.fromkeys(KEYS, 1))
+    experiment(root, "lacking")
+    experiment(root, "torn", **dict.fromkeys(KEYS, 1))
+    (root.experiment("torn").raw_activations / "manifest.json").write_text("{")
+    write_experiment_list(root)
+    listed = (root.visualizer_data / "experiments.json").read_text()
+    assert '"id":"good"' in listed
+    assert "lacking" not in listed
+    assert "torn is left out of experiments.json" in caplog.text
 
 
 def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import orjson
 import zstandard
@@ -13,7 +13,13 @@ import zstandard
 from feature_manifold.core.errors import CorpusError
 
 MAX_RECORD_BYTES = 1 << 28
-"""Longest line read, 256 MiB: a compressed file can unpack to a line that fills the memory."""
+"""Longest line, or text between blank lines, 256 MiB.
+
+A compressed file can unpack to a line that fills the memory.
+"""
+
+PACKED_BYTES = 1 << 13
+"""Bytes unpacked at a time: 8 KiB can become 256 MiB."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +77,50 @@ def corpus_suffix(name: str) -> str | None:
     return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
 
 
+class _ZstdFrames(io.RawIOBase):
+    """The bytes of a file of zstd frames, of which the Pile's files hold several.
+
+    The library's own reader takes a file that was cut short for a whole one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._packed = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say yes, for BufferedReader."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer; 0 at the end of the last frame."""
+        while not self._ready:
+            self._packed = self._packed or self._file.read(PACKED_BYTES)
+            if not self._packed:
+                if self._frame is not None:
+                    raise EOFError("it ends inside a zstd frame")
+                return 0
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            self._ready = memoryview(self._frame.decompress(self._packed))
+            self._packed = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        taken = self._ready[: len(buffer)]
+        self._ready = self._ready[len(taken) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
 def _open_stream(path: Path) -> BinaryIO:
     """Open a file for reading bytes, unpacked if its suffix says so."""
     if path.suffix.lower() == ".zst":
-        # The Pile's files hold several zstd frames one after the other.
-        reader = zstandard.ZstdDecompressor().stream_reader(
-            path.open("rb"), read_across_frames=True, closefd=True
-        )
-        return io.BufferedReader(reader, 1 << 20)
+        return io.BufferedReader(_ZstdFrames(path), 1 << 20)
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "rb")  # type: ignore[return-value]
     return path.open("rb")
@@ -100,7 +142,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _read_text(path: Path, text_key: str) -> Iterator[Document]:
     """Documents of plain text are set apart by blank lines; line ends inside one are kept."""
     lines: list[str] = []
-    first = 0
+    first = size = 0
     for number, raw in _lines(path):
         try:
             line = raw.decode("utf-8-sig" if number == 0 else "utf-8")
@@ -111,8 +153,14 @@ def _read_text(path: Path, text_key: str) -> Iterator[Document]:
             ) from error
         if line.strip():
             if not lines:
-                first = number
+                first, size = number, 0
             lines.append(line)
+            size += len(raw)
+            if size > MAX_RECORD_BYTES:
+                raise CorpusError(
+                    f"Corpus file {path}: the document at line {first + 1} is longer than "
+                    f"{MAX_RECORD_BYTES:,} bytes. Set documents apart by blank lines."
+                )
         elif lines:
             yield Document("".join(lines).rstrip("\r\n"), first)
             lines = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feature_manifold.core.config import ExperimentConfig, resolve_path
+from feature_manifold.core.config import ExperimentConfig, matching_files, resolve_path
 from feature_manifold.core.errors import CorpusError
 from feature_manifold.core.extras import missing_extra
 from feature_manifold.core.hub import hub_access, hub_file
@@ -50,10 +50,7 @@ def find_sources(config: ExperimentConfig) -> list[Source]:
     if path is not None:
         return [_local(file, base, config.text_key) for file, base in _files_of(path)]
     if any(letter in value for letter in "*?["):
-        pattern = Path(value).expanduser()
-        base = Path(pattern.anchor)
-        files = sorted(base.glob(str(pattern.relative_to(base))))
-        files = [file for file in files if file.is_file() and corpus_suffix(file.name)]
+        files = [file for file in matching_files(value) if corpus_suffix(file.name)]
         if not files:
             raise CorpusError(f"No corpus file matches '{value}'. Known: {', '.join(SUFFIXES)}.")
         return [_local(file, file.parent, config.text_key) for file in files]
@@ -68,13 +65,18 @@ def find_sources(config: ExperimentConfig) -> list[Source]:
 
 
 def _files_of(path: Path) -> list[tuple[Path, Path]]:
-    """Return (file, folder that names are relative to), sorted by name."""
+    """Return (file, folder that names are relative to), sorted by name; hidden ones left out."""
     if path.is_file():
         return [(path, path.parent)]
-    files = sorted(file for file in path.rglob("*") if file.is_file() and corpus_suffix(file.name))
+    found = (file for file in path.rglob("*") if file.is_file() and corpus_suffix(file.name))
+    files = sorted(file for file in found if not _is_hidden(file.relative_to(path)))
     if not files:
         raise CorpusError(f"Folder {path} holds no corpus file. Known: {', '.join(SUFFIXES)}.")
     return [(file, path) for file in files]
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _local(file: Path, base: Path, text_key: str) -> Source:

@@ -36,10 +36,10 @@ class CorpusFacts:
 
     Attributes
     ----------
-    n_tokens
+    num_tokens
         Corpus tokens, put-in BOS tokens not counted.
-    n_rows
-        Rows of the token table.
+    n_tokens
+        Rows of the token table, put-in BOS tokens counted.
     n_documents
         Documents that gave at least one token.
     n_empty_documents
@@ -50,8 +50,8 @@ class CorpusFacts:
         False if the corpus ended before ``num-tokens`` were found.
     """
 
+    num_tokens: int
     n_tokens: int
-    n_rows: int
     n_documents: int
     n_empty_documents: int
     n_windows: int
@@ -90,19 +90,19 @@ def build_token_table(config: ExperimentConfig, folder: Path, *, progress: Progr
     filler = _Filler(folder, tokenizer, config)
     with progress.task("tokenise", total=config.num_tokens, unit="tokens") as task, filler.writer:
         for number, documents in _batches(sources):
-            before = filler.n_tokens
+            before = filler.num_tokens
             filler.add(number, documents)
-            task.advance(filler.n_tokens - before)
-            if filler.n_tokens == config.num_tokens:
+            task.advance(filler.num_tokens - before)
+            if filler.num_tokens == config.num_tokens:
                 break
     facts = filler.facts()
-    if facts.n_tokens == 0:
+    if facts.num_tokens == 0:
         raise CorpusError(f"Corpus '{config.corpus}' holds no text. Check 'corpus' and 'text-key'.")
     if not facts.is_complete:
         logger.warning(
             "The corpus '%s' has %s tokens, fewer than num-tokens (%s); all of them are used.",
             config.corpus,
-            f"{facts.n_tokens:,}",
+            f"{facts.num_tokens:,}",
             f"{config.num_tokens:,}",
         )
     _describe(folder, config, sources, tokenizer, facts)
@@ -114,7 +114,7 @@ class _Filler:
 
     def __init__(self, folder: Path, tokenizer: Tokenizer, config: ExperimentConfig) -> None:
         self.writer = TokenTableWriter(folder)
-        self.n_tokens = 0
+        self.num_tokens = 0
         self._tokenizer = tokenizer
         self._config = config
         self._n_empty = 0
@@ -125,7 +125,7 @@ class _Filler:
         bos_id = self._tokenizer.bos_id
         encoded = self._tokenizer.encode([document.text for document in documents])
         for document, token_id in zip(documents, encoded, strict=True):
-            left = self._config.num_tokens - self.n_tokens
+            left = self._config.num_tokens - self.num_tokens
             if left == 0:
                 return
             if len(token_id) == 0:
@@ -136,17 +136,17 @@ class _Filler:
             for ids, position in cut_windows(token_id, seq_len=self._config.seq_len, bos_id=bos_id):
                 self.writer.append_window(ids, position, doc_id=doc_id)
                 self._n_windows += 1
-            self.n_tokens += len(token_id)
+            self.num_tokens += len(token_id)
 
     def facts(self) -> CorpusFacts:
         """Return the counts so far."""
         return CorpusFacts(
-            n_tokens=self.n_tokens,
-            n_rows=self.writer.n_tokens,
+            num_tokens=self.num_tokens,
+            n_tokens=self.writer.n_tokens,
             n_documents=self.writer.n_documents,
             n_empty_documents=self._n_empty,
             n_windows=self._n_windows,
-            is_complete=self.n_tokens == self._config.num_tokens,
+            is_complete=self.num_tokens == self._config.num_tokens,
         )
 
 

@@ -19,6 +19,7 @@ from feature_manifold.index.rows import sort_firings, token_table_of_rows
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.fingerprint import fingerprint
 from feature_manifold.store.layout import DECODER, MANIFEST, METADATA, ExperimentPaths
+from feature_manifold.store.manifest import changed_inputs, read_manifest
 from feature_manifold.store.npy import open_npy
 from feature_manifold.store.shards import open_shard, shard_folders, write_shard
 from feature_manifold.store.spec_layout import FiringRows, open_spec_shard, spec_shard_paths
@@ -29,8 +30,12 @@ from feature_manifold.store.token_table import (
     save_vocabulary,
 )
 
+RAW = "raw_activations"
 NATIVE = "native"
 """Folder in the harvest script's output that holds the same data in our layout."""
+
+MAX_ROWS = 1 << 32
+"""Rows that a token table can have: firings hold them in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,14 @@ def find_raw(folder: Path, *, max_shards: int | None = None) -> RawFolder:
 
     Raises
     ------
-    MissingArtifactError
-        If there are no shards of either layout.
+    MissingArtifactError, CorruptArtifactError
+        If there are no shards of either layout, or the harvest that made them is not finished.
     """
-    if (folder / NATIVE / "raw_activations").is_dir():
+    if (folder / NATIVE / RAW).is_dir():
+        _check_finished(ExperimentPaths(folder / NATIVE, folder))
         return RawFolder(folder, folder / NATIVE, max_shards)
     if shard_folders(folder):
+        _check_finished(ExperimentPaths(folder.parent, folder))
         return RawFolder(folder, folder.parent, max_shards)
     if spec_shard_paths(folder):
         return RawFolder(folder, None, max_shards)
@@ -85,11 +92,25 @@ def find_raw(folder: Path, *, max_shards: int | None = None) -> RawFolder:
     )
 
 
+def _check_finished(paths: ExperimentPaths) -> None:
+    manifest = read_manifest(paths.raw_activations)
+    if manifest is None or read_manifest(paths.corpus) is None:
+        raise MissingArtifactError(
+            f"The harvest in {paths.raw_activations} is not finished. Run the command that made "
+            "it again; it goes on from where it stopped."
+        )
+    if changed_inputs(manifest, paths.by_stage):
+        raise CorruptArtifactError(
+            f"{paths.raw_activations} was made from another corpus than {paths.corpus}. "
+            "Harvest it again."
+        )
+
+
 def adopting_stages(raw: RawFolder) -> tuple[Stage, ...]:
     """Return the stages that turn a raw folder into a corpus and shards of our own."""
 
     def fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:
-        files = [*_shard_files(raw), raw.metadata / METADATA]
+        files = [*_shard_files(raw), raw.metadata / METADATA, raw.decoder]
         return {path.name: fingerprint(path) for path in files if path.exists()} | {
             "tokenizer": raw.tokenizer or ""
         }
@@ -156,7 +177,7 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
 def _shard_files(raw: RawFolder) -> list[Path]:
     if raw.native is None:
         return spec_shard_paths(raw.folder)[: raw.max_shards]
-    return shard_folders(raw.native / "raw_activations")[: raw.max_shards]
+    return shard_folders(raw.native / RAW)[: raw.max_shards]
 
 
 def _adopt_corpus(raw: RawFolder, context: StageContext) -> StageResult:
@@ -168,10 +189,10 @@ def _adopt_corpus(raw: RawFolder, context: StageContext) -> StageResult:
         (context.folder / MANIFEST).unlink(missing_ok=True)
         return StageResult(facts={"adopted": "native"})
     files = _shard_files(raw)
-    # Rows are in token order, so the last row of all is of the last token that fires.
-    ends = open_spec_shard(files[-1]).token_indices[-1:]
-    stated = load_metadata(raw.metadata).get("num_tokens", 0) if raw.max_shards is None else 0
-    n_tokens = max(int(ends.sum()) + len(ends), int(stated))
+    n_tokens = _rows_in(files)
+    if raw.max_shards is None:
+        # Tokens after the last one that fires are known from the metadata alone.
+        n_tokens = max(n_tokens, _stated_tokens(raw.metadata))
     rows = (open_spec_shard(path) for path in files)
     save_token_table(context.folder, token_table_of_rows(rows, n_tokens))
     if raw.tokenizer is not None:
@@ -180,6 +201,31 @@ def _adopt_corpus(raw: RawFolder, context: StageContext) -> StageResult:
 
         save_vocabulary(context.folder, Tokenizer(raw.tokenizer).vocabulary())
     return StageResult(facts={"adopted": "npz", "n_tokens": n_tokens})
+
+
+def _rows_in(files: list[Path]) -> int:
+    """Return the row after the last token that fires; rows are in token order."""
+    for path in reversed(files):
+        tokens = open_spec_shard(path).token_indices
+        if len(tokens):
+            last = int(tokens[-1])
+            if not 0 <= last < MAX_ROWS:
+                raise CorruptArtifactError(
+                    f"{path}, row {len(tokens) - 1:,}: bad token {last}; expected 0 to "
+                    f"{MAX_ROWS - 1:,}. Harvest the shard again."
+                )
+            return last + 1
+    return 0
+
+
+def _stated_tokens(folder: Path) -> int:
+    stated = load_metadata(folder).get("num_tokens", 0)
+    if type(stated) is not int or not 0 <= stated <= MAX_ROWS:
+        raise CorruptArtifactError(
+            f"{folder / METADATA}: num_tokens is {stated!r}, expected the number of tokens of the "
+            "corpus. Correct it, or leave it out."
+        )
+    return stated
 
 
 def _adopt_shards(raw: RawFolder, context: StageContext) -> StageResult:

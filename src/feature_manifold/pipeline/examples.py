@@ -33,13 +33,17 @@ def _run(context: StageContext) -> StageResult:
     return StageResult(facts={"n_examples": len(examples.start)})
 
 
+def most_examples(config: ExperimentConfig) -> int:
+    """Return how many examples a latent has at most."""
+    sampled = SAMPLED_GROUPS * config.percentile_examples if config.sample_percentiles else 0
+    return config.top_k + sampled
+
+
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
     manifest = read_manifest(paths.latents)
-    if manifest is None:
-        return 0
-    sampled = SAMPLED_GROUPS * config.percentile_examples if config.sample_percentiles else 0
-    per_latent = (config.top_k + sampled) * EXAMPLE_BYTES + HISTOGRAM_BYTES + SEARCH_BYTES
-    return int(manifest.facts["n_latents"]) * per_latent
+    n_latents = int(manifest.facts["n_latents"]) if manifest else config.nominal_latents
+    per_example = most_examples(config) * EXAMPLE_BYTES
+    return n_latents * (per_example + HISTOGRAM_BYTES + SEARCH_BYTES)
 
 
 EXAMPLES = Stage(

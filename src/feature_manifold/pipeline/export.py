@@ -1,10 +1,14 @@
 """Stage ``export``: the specification's JSON, which a static file server can serve."""
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from feature_manifold.core.config import ExperimentConfig
+from feature_manifold.core.errors import FmiError
 from feature_manifold.core.progress import Progress
+from feature_manifold.examples.contexts import corpus_tokens
 from feature_manifold.examples.pages import latent_page
 from feature_manifold.export.payloads import (
     edges_payload,
@@ -14,54 +18,62 @@ from feature_manifold.export.payloads import (
     positions_payload,
     search_index_payload,
 )
+from feature_manifold.pipeline.examples import most_examples
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.layout import (
     EDGES,
     EXPERIMENT_LIST,
     FORMAT_VERSIONS,
+    LIST_LOCK,
     POSITIONS,
     DataRoot,
     ExperimentPaths,
     latent_name,
 )
+from feature_manifold.store.lock import turn
 from feature_manifold.store.manifest import read_manifest
 from feature_manifold.store.spec_layout import encode_json, write_json
 from feature_manifold.store.token_table import load_metadata
 
+logger = logging.getLogger(__name__)
+
 MAX_EDGES_PER_NODE = 10
 EDGE_THRESHOLD = 0.1
 EXPORTED_EDGES = "cosine"
+PAGES = "latents"
 
 # One merged context: 21 tokens with text and activation, twice over, measured on the demo.
 EXAMPLE_BYTES = 500
 LATENT_BYTES = 1500
 
 
-def write_examples(
-    experiment: Experiment, folder: Path, config: ExperimentConfig, *, progress: Progress
+def write_pages(experiment: Experiment, folder: Path, *, progress: Progress) -> None:
+    """Write the page of every latent into ``folder``."""
+    n_latents = experiment.by_latent.n_latents
+    with progress.task("export pages", total=n_latents, unit="latents") as task:
+        for latent in range(n_latents):
+            path = folder / f"{latent_name(latent)}.json"
+            page = latent_page(experiment, latent).to_json()
+            path.write_bytes(encode_json(page, name=str(path)))
+            task.advance()
+
+
+def write_indexes(
+    experiment: Experiment, folder: Path, config: ExperimentConfig, *, num_tokens: int
 ) -> None:
-    """Write ``index.json``, ``search_index.json`` and a page per latent into ``folder``."""
+    """Write ``search_index.json`` and, last, ``index.json``: without it the app finds nothing."""
     index = index_payload(
         experiment.statistics,
         experiment.examples,
         experiment.vocabulary,
+        num_tokens=num_tokens,
         top_k=config.top_k,
         sample_percentiles=config.sample_percentiles,
         context_size=config.context_size,
     )
-    pages = folder / "latents"
-    pages.mkdir(exist_ok=True)
-    n_latents = experiment.by_latent.n_latents
-    with progress.task("export pages", total=n_latents, unit="latents") as task:
-        for latent in range(n_latents):
-            path = pages / f"{latent_name(latent)}.json"
-            page = latent_page(experiment, latent).to_json()
-            path.write_bytes(encode_json(page, name=str(path)))
-            task.advance()
     search = search_index_payload(experiment.examples, experiment.vocabulary)
     write_json(folder / "search_index.json", search)
-    # The index comes last: without it the app finds no experiment in a folder half made.
     write_json(folder / "index.json", index)
 
 
@@ -77,32 +89,46 @@ def _run(context: StageContext) -> StageResult:
         source_file=EDGES[EXPORTED_EDGES],
     )
     write_json(folder / "edges.json", edges)
-    write_examples(experiment, folder, context.config, progress=context.progress)
+    (folder / PAGES).mkdir()
+    write_pages(experiment, folder / PAGES, progress=context.progress)
+    num_tokens = corpus_tokens(experiment.tokens)
+    write_indexes(experiment, folder, context.config, num_tokens=num_tokens)
     return StageResult(facts={"n_latents": experiment.by_latent.n_latents})
 
 
 def write_experiment_list(root: DataRoot) -> None:
-    """Write ``visualizer_data/experiments.json``: every experiment and whether it is exported."""
-    entries = []
-    for experiment_id in root.experiment_ids():
-        paths = root.experiment(experiment_id)
+    """Write ``visualizer_data/experiments.json``: every experiment and whether it is exported.
+
+    Runs of other experiments may end at the same time, so that they take turns.
+    """
+    with turn(root.visualizer_data / LIST_LOCK):
+        entries = [
+            entry
+            for experiment_id in root.experiment_ids()
+            if (entry := _entry(root.experiment(experiment_id))) is not None
+        ]
+        payload = experiments_payload(entries, updated_at=datetime.now(UTC).isoformat())
+        write_json(root.visualizer_data / EXPERIMENT_LIST, payload)
+
+
+def _entry(paths: ExperimentPaths) -> dict[str, Any] | None:
+    """Return the entry of an experiment; None, with a warning, if another one is damaged."""
+    try:
         if read_manifest(paths.raw_activations) is None:
-            continue
+            return None
         exported = read_manifest(paths.visualizer) is not None
         metadata = load_metadata(paths.root)
-        entries.append(experiment_entry(experiment_id, metadata, has_visualizer=exported))
-    root.visualizer_data.mkdir(parents=True, exist_ok=True)
-    payload = experiments_payload(entries, updated_at=datetime.now(UTC).isoformat())
-    write_json(root.visualizer_data / EXPERIMENT_LIST, payload)
+        return experiment_entry(paths.root.name, metadata, has_visualizer=exported)
+    except FmiError as error:
+        logger.warning("%s is left out of %s: %s", paths.root.name, EXPERIMENT_LIST, error)
+        return None
 
 
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
-    manifest = read_manifest(paths.examples)
-    if manifest is None:
-        return 0
-    index = read_manifest(paths.latents)
-    n_latents = int(index.facts["n_latents"]) if index else 0
-    return int(manifest.facts["n_examples"]) * EXAMPLE_BYTES + n_latents * LATENT_BYTES
+    index, made = read_manifest(paths.latents), read_manifest(paths.examples)
+    n_latents = int(index.facts["n_latents"]) if index else config.nominal_latents
+    n_examples = int(made.facts["n_examples"]) if made else n_latents * most_examples(config)
+    return n_examples * EXAMPLE_BYTES + n_latents * LATENT_BYTES
 
 
 EXPORT = Stage(

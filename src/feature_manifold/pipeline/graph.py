@@ -63,11 +63,9 @@ def _run(context: StageContext) -> StageResult:
 
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
     manifest = read_manifest(paths.raw_activations)
-    if manifest is None or "n_latents" not in manifest.facts:
-        return 0
+    n_latents = int(manifest.facts["n_latents"]) if manifest else config.nominal_latents
     kinds, _ = wanted(config)
-    per_latent = len(kinds) * config.edges_top_k * EDGE_BYTES + POSITION_BYTES
-    return int(manifest.facts["n_latents"]) * per_latent
+    return n_latents * (len(kinds) * config.edges_top_k * EDGE_BYTES + POSITION_BYTES)
 
 
 def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:

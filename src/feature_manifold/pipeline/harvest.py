@@ -2,7 +2,8 @@
 
 from dataclasses import asdict
 
-from feature_manifold.core.config import ExperimentConfig
+from feature_manifold.core.config import ExperimentConfig, resolve_path, width_names
+from feature_manifold.core.errors import SaeError
 from feature_manifold.index.labels import shard_labels
 from feature_manifold.pipeline.labels import latent_labels_payload
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
@@ -30,6 +31,8 @@ FIRING_BYTES = 6
 # Active latents per token that the published sizes were trained to, as an estimate.
 PUBLISHED_L0 = {"small": 20, "medium": 60, "big": 150}
 DEFAULT_L0 = 60
+# float32 decoder rows of Gemma 3 27B, the longest of the models with published SAEs.
+DECODER_ROW_BYTES = 4 * 5376
 
 
 def _run(context: StageContext) -> StageResult:
@@ -38,6 +41,9 @@ def _run(context: StageContext) -> StageResult:
 
     config, raw = context.config, context.folder
     tokens = open_token_table(context.paths.corpus)
+    # The decoder comes first: it tells in seconds whether this is the SAE that was meant.
+    n_latents, _ = write_decoder(config, context.paths.decoder, progress=context.progress)
+    check_width(config, n_latents)
     facts = run_harvest(
         config,
         tokens,
@@ -47,7 +53,6 @@ def _run(context: StageContext) -> StageResult:
         inputs=dict(context.inputs),
         progress=context.progress,
     )
-    write_decoder(config, context.paths.decoder, progress=context.progress)
     write_labels(context)
     n_tokens = int((tokens.position != INSERTED).sum())
     identity = _identity(config, n_tokens=n_tokens, n_shards=facts.n_shards)
@@ -56,6 +61,27 @@ def _run(context: StageContext) -> StageResult:
     save_metadata(context.paths.root, metadata)
     outside = (f"../{DECODER}", f"../{METADATA}")
     return StageResult(facts=asdict(facts), outside=outside)
+
+
+def check_width(config: ExperimentConfig, n_latents: int) -> None:
+    """Refuse an SAE that is not as wide as ``sae-width`` says, because that names the experiment.
+
+    The ids of Gemma Scope 2 hold the width and were compared with the config when it was found.
+
+    Raises
+    ------
+    SaeError
+        Saying what to set.
+    """
+    says_width = config.sae_path is None and (
+        config.sae_id is None or f"_width_{config.sae_width}_" in config.sae_id
+    )
+    names = width_names(n_latents)
+    if not says_width and config.sae_width not in names:
+        raise SaeError(
+            f"The SAE has {n_latents:,} latents and sae-width is {config.sae_width}. "
+            f"Set sae-width: {names[0]}, or name the SAE that you mean."
+        )
 
 
 def write_labels(context: StageContext) -> None:
@@ -90,10 +116,23 @@ def _check(config: ExperimentConfig) -> None:
 
 
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
+    return estimated_firings(config, paths) * FIRING_BYTES + _decoder_bytes(config)
+
+
+def estimated_firings(config: ExperimentConfig, paths: ExperimentPaths) -> int:
+    """Return about how many firings there will be."""
     manifest = read_manifest(paths.corpus)
-    n_tokens = int(manifest.facts["n_tokens"]) if manifest else config.num_tokens
-    l0 = PUBLISHED_L0.get(config.sae_l0, DEFAULT_L0)
-    return n_tokens * l0 * FIRING_BYTES
+    known = manifest.facts if manifest else {}
+    n_tokens = int(known.get("num_tokens", config.num_tokens))
+    return n_tokens * PUBLISHED_L0.get(config.sae_l0, DEFAULT_L0)
+
+
+def _decoder_bytes(config: ExperimentConfig) -> int:
+    """Return about what ``decoder.npy`` takes; half of an SAE that is on this machine."""
+    folder = resolve_path(config.sae_path) if config.sae_path else None
+    if folder is None:
+        return config.nominal_latents * DECODER_ROW_BYTES
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors")) // 2
 
 
 def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:

@@ -6,7 +6,7 @@ from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.index.merge import activation_dtype, merge_shards
 from feature_manifold.index.statistics import latent_statistics
 from feature_manifold.index.transpose import transpose
-from feature_manifold.pipeline.harvest import FIRING_BYTES as SHARD_FIRING_BYTES, HARVEST
+from feature_manifold.pipeline.harvest import estimated_firings
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.firings import (
     ACTIVATIONS,
@@ -70,9 +70,8 @@ def _run(context: StageContext) -> StageResult:
 
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
     manifest = read_manifest(paths.raw_activations)
-    if manifest is not None and "n_firings" in manifest.facts:
-        return int(manifest.facts["n_firings"]) * FIRING_BYTES
-    return HARVEST.estimate(config, paths) * FIRING_BYTES // SHARD_FIRING_BYTES
+    known = int(manifest.facts["n_firings"]) if manifest else None
+    return FIRING_BYTES * (estimated_firings(config, paths) if known is None else known)
 
 
 INDEX = Stage(

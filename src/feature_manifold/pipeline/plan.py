@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from feature_manifold.core.config import ExperimentConfig, config_hash
-from feature_manifold.core.errors import ConfigError, DiskSpaceError, MissingArtifactError
+from feature_manifold.core.errors import (
+    ConfigError,
+    CorruptArtifactError,
+    DiskSpaceError,
+    MissingArtifactError,
+)
 from feature_manifold.pipeline.stage import Stage
 from feature_manifold.store.layout import ExperimentPaths
-from feature_manifold.store.manifest import Manifest, file_problems, read_manifest
+from feature_manifold.store.manifest import (
+    Manifest,
+    changed_inputs,
+    file_problems,
+    read_manifest,
+)
 
 
 @dataclass(frozen=True)
@@ -154,23 +164,43 @@ def _plan_stage(
         return PlannedStage(stage, "skip", "current", 0)
     resumes = stage.resumable and not selection.force and stage.folder(paths).exists()
     action: Literal["resume", "run"] = "resume" if resumes else "run"
-    return PlannedStage(stage, action, reason, stage.estimate(config, paths))
+    needed = remaining_bytes(stage, config, paths, force=selection.force)
+    return PlannedStage(stage, action, reason, needed)
+
+
+def remaining_bytes(
+    stage: Stage, config: ExperimentConfig, paths: ExperimentPaths, *, force: bool
+) -> int:
+    """Return what a stage has yet to write, about: one that resumes keeps or replaces its parts."""
+    needed = stage.estimate(config, paths)
+    if stage.resumable and not force:
+        parts = (path for path in stage.folder(paths).rglob("*") if path.is_file())
+        needed -= sum(path.stat().st_size for path in parts)
+    return max(needed, 0)
 
 
 def check_inputs(stage: Stage, stages: Sequence[Stage], paths: ExperimentPaths) -> None:
-    """Refuse to run a stage whose inputs are not there.
+    """Refuse to run a stage whose inputs are not there, or do not belong together.
 
     Raises
     ------
-    MissingArtifactError
+    MissingArtifactError, CorruptArtifactError
         Saying which stage to run first.
     """
-    by_name = {other.name: other for other in stages}
+    folders = {other.name: other.folder(paths) for other in stages}
     for name in stage.inputs:
-        if read_manifest(by_name[name].folder(paths)) is None:
+        manifest = read_manifest(folders[name])
+        if manifest is None:
             raise MissingArtifactError(
-                f"Stage {stage.name} needs {by_name[name].folder(paths)}, which is not finished. "
+                f"Stage {stage.name} needs {folders[name]}, which is not finished. "
                 f"Make it with: fmi run CONFIG.yaml --only {name}"
+            )
+        changed = changed_inputs(manifest, folders)
+        if changed:
+            raise CorruptArtifactError(
+                f"Stage {stage.name} needs {folders[name]}, which was made from another "
+                f"{folders[changed[0]].name}/ than the one that is there. "
+                f"Make it again with: fmi run CONFIG.yaml --only {name}"
             )
 
 

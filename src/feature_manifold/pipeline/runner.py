@@ -1,5 +1,6 @@
 """Run a plan: lock the experiment, then stage after stage, each committed by its manifest."""
 
+import errno
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from feature_manifold.core.config import ExperimentConfig
-from feature_manifold.core.errors import CorruptArtifactError
+from feature_manifold.core.errors import CorruptArtifactError, DiskSpaceError
 from feature_manifold.core.progress import Progress
 from feature_manifold.pipeline.plan import (
     PlannedStage,
@@ -17,16 +18,24 @@ from feature_manifold.pipeline.plan import (
     check_inputs,
     input_digests,
     make_plan,
+    remaining_bytes,
     stale_reason,
 )
 from feature_manifold.pipeline.stage import Stage, StageContext
-from feature_manifold.store.atomic import begin_folder, commit_folder, replaced_folder
+from feature_manifold.store.atomic import (
+    begin_folder,
+    commit_folder,
+    drop_leftovers,
+    replaced_folder,
+)
 from feature_manifold.store.layout import MANIFEST, ExperimentPaths
 from feature_manifold.store.lock import experiment_lock
 from feature_manifold.store.manifest import make_manifest, write_manifest
 from feature_manifold.store.shards import shard_records
 
 logger = logging.getLogger(__name__)
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,8 @@ def run_stages(
         Whatever a stage raises; stages finished before it stay finished.
     """
     with experiment_lock(paths.lock):
+        for stage in stages:
+            drop_leftovers(stage.folder(paths))
         plan = make_plan(stages, config, paths, selection)
         for planned in plan:
             if planned.action in ("run", "resume"):
@@ -91,11 +102,25 @@ def _run_planned(
         return StageReport(stage.name, "skipped", "current")
     check_inputs(stage, stages, paths)
     # The estimate is made anew: stages that just ran know the figures it depends on.
-    check_disk(replace(planned, bytes=stage.estimate(config, paths)), paths)
+    bytes_needed = remaining_bytes(stage, config, paths, force=selection.force)
+    check_disk(replace(planned, bytes=bytes_needed), paths)
     logger.info("%s: %s (%s)", stage.name, stage.does, reason)
-    with working_folder(stage, paths, force=selection.force) as folder:
-        _run_stage(stage, stages, config, paths, folder, progress)
+    try:
+        with working_folder(stage, paths, force=selection.force) as folder:
+            _run_stage(stage, stages, config, paths, folder, progress)
+    except OSError as error:
+        if not _is_disk_full(error):
+            raise
+        raise DiskSpaceError(
+            f"The disk filled up in stage {stage.name}, in {stage.folder(paths)}. Free some and "
+            "run the same command again; it goes on from there."
+        ) from error
     return StageReport(stage.name, "ran", reason)
+
+
+def _is_disk_full(error: OSError) -> bool:
+    """Say so of the system's error, and of numpy's, which has a text and no number."""
+    return error.errno in DISK_FULL or (error.errno is None and "requested and" in str(error))
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """The specification's manual steps: one function per script, on folders named one by one."""
 
-import tempfile
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from feature_manifold.core.config import ExperimentConfig, make_config
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.core.progress import Progress
+from feature_manifold.examples.contexts import corpus_tokens
 from feature_manifold.export.payloads import positions_payload
 from feature_manifold.pipeline.adopt import (
     adopt_decoder,
@@ -15,15 +16,19 @@ from feature_manifold.pipeline.adopt import (
     find_raw,
 )
 from feature_manifold.pipeline.examples import EXAMPLES
-from feature_manifold.pipeline.export import write_examples
+from feature_manifold.pipeline.export import PAGES, write_indexes, write_pages
 from feature_manifold.pipeline.graph import GRAPH
 from feature_manifold.pipeline.index import INDEX
 from feature_manifold.pipeline.plan import Selection
 from feature_manifold.pipeline.runner import run_stages
-from feature_manifold.pipeline.stage import Stage
+from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
+from feature_manifold.store.atomic import begin_folder, replaced_folder
 from feature_manifold.store.experiment import Experiment
+from feature_manifold.store.firings import open_by_latent
 from feature_manifold.store.layout import ADOPTED, ExperimentPaths
+from feature_manifold.store.lock import experiment_lock
 from feature_manifold.store.npy import open_npy
+from feature_manifold.store.shards import open_shards
 from feature_manifold.store.spec_layout import write_json, write_latent_npz
 from feature_manifold.store.token_table import load_metadata
 
@@ -42,15 +47,29 @@ def index_folder(raw_folder: Path, folder: Path, *, n_workers: int, progress: Pr
     """
     raw = find_raw(raw_folder)
     paths = ExperimentPaths(folder, folder / "visualizer", folder / ADOPTED)
-    stages = (*adopting_stages(raw), after_adopting(INDEX))
+    stages = (*adopting_stages(raw), _with_latent_files(after_adopting(INDEX)))
     config = make_config({"n_workers": n_workers})
+    if raw.decoder.resolve() != paths.decoder.resolve():
+        # It may be that of another SAE: a run killed before the end must not leave it there.
+        paths.decoder.unlink(missing_ok=True)
     run_stages(stages, config, paths, Selection(), progress=progress)
     adopt_decoder(raw, paths)
-    by_latent = Experiment(paths).by_latent
-    with progress.task("write latents/*.npz", total=by_latent.n_latents, unit="latents") as task:
-        for latent in range(by_latent.n_latents):
-            write_latent_npz(paths.latents, latent, *by_latent.latent(latent))
-            task.advance()
+
+
+def _with_latent_files(index: Stage) -> Stage:
+    """Return the stage that also writes one ``.npz`` per latent, committed with the index."""
+
+    def run(context: StageContext) -> StageResult:
+        result = index.run(context)
+        by_latent = open_by_latent(context.folder)
+        n_latents = by_latent.n_latents
+        with context.progress.task("latents/*.npz", total=n_latents, unit="latents") as task:
+            for latent in range(n_latents):
+                write_latent_npz(context.folder, latent, *by_latent.latent(latent))
+                task.advance()
+        return result
+
+    return replace(index, run=run)
 
 
 def graph_folder(config: ExperimentConfig, folder: Path, *, progress: Progress) -> None:
@@ -95,11 +114,23 @@ def extract_folder(
     if raw.native is None:
         raw = replace(raw, tokenizer=tokenizer or _stated_model(raw.metadata))
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".extract-") as work:
-        paths = ExperimentPaths(Path(work), Path(work) / "visualizer")
-        stages = (*adopting_stages(raw), after_adopting(INDEX), after_adopting(EXAMPLES))
-        run_stages(stages, config, paths, Selection(), progress=progress)
-        write_examples(Experiment(paths), folder, config, progress=progress)
+    stages = (*adopting_stages(raw), after_adopting(INDEX), after_adopting(EXAMPLES))
+    with experiment_lock(folder / ".lock"):
+        work = begin_folder(folder / "extract")
+        try:
+            paths = ExperimentPaths(work, work / "visualizer")
+            run_stages(stages, config, paths, Selection(), progress=progress)
+            experiment = Experiment(paths)
+            # index.json says that the folder is whole: it goes first and comes last.
+            (folder / "index.json").unlink(missing_ok=True)
+            with replaced_folder(folder / PAGES) as pages:
+                write_pages(experiment, pages, progress=progress)
+            # With max_shards the firings are of the first tokens only.
+            stop = open_shards(paths.raw_activations)[-1].stop
+            num_tokens = corpus_tokens(experiment.tokens, stop=stop)
+            write_indexes(experiment, folder, config, num_tokens=num_tokens)
+        finally:
+            shutil.rmtree(work)
 
 
 def _stated_model(folder: Path) -> str:

@@ -89,6 +89,7 @@ class TinyExperiment:
         return {
             "model": str(self.model_folder),
             "layer": self.layer,
+            "sae_width": "256",
             "sae_path": str(self.sae_folder),
             "corpus": str(self.corpus_file),
             "num_tokens": 3000,
