@@ -104,6 +104,17 @@ def test_the_loop_of_the_gpu_and_that_of_the_cpu_agree(n_rows: int) -> None:
         assert (left == right).all()
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_an_activation_that_is_nan_is_not_lost(is_compiled: bool) -> None:
+    product = torch.zeros(3, 64)
+    product[1, 5] = float("nan")
+    block = above_threshold(
+        product, torch.zeros(3), torch.ones(3), first=0, n_rows=60, is_compiled=is_compiled
+    )
+    assert (block.latent.tolist(), block.row.tolist()) == ([1], [5])
+    assert np.isnan(block.value).all()
+
+
 def test_a_block_without_firings_is_empty() -> None:
     x, w = torch.zeros(3, 8), torch.zeros(8, 5)
     blocks = list(encode_block(x, w, torch.zeros(5), torch.zeros(5), latent_chunk=2))

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from feature_manifold.core.config import make_config
-from feature_manifold.core.errors import MissingExtraError, SaeError
+from feature_manifold.core.errors import MissingExtraError, ModelError, SaeError
 from feature_manifold.harvest import saelens
 from feature_manifold.harvest.encode import encode_block
 from feature_manifold.harvest.gemma_scope import (
@@ -27,6 +27,7 @@ from feature_manifold.harvest.gemma_scope import (
 from feature_manifold.harvest.sae import Sae, ThresholdSae
 from feature_manifold.harvest.sae_source import load_sae
 from feature_manifold.store.token_table import load_metadata
+from feature_manifold.testing.hub import LocalHub, use_hub
 from feature_manifold.testing.saes import write_saelens_sae
 from feature_manifold.testing.tiny import TinyExperiment, TinyHub
 from tests.harvest.harvesting import dense_firings, harvest, in_hub, make_table
@@ -141,14 +142,14 @@ def test_the_shipped_grammar_is_saelens_table() -> None:
             assert (scope.repo_id, scope.folder) == (entry.repo_id, folder)
 
 
-def topk_folder(tiny: TinyExperiment, folder: Path) -> Path:
+def topk_folder(tiny: TinyExperiment, folder: Path, *, bias: float = 0.0) -> Path:
     folder.mkdir(exist_ok=True)
     write_saelens_sae(folder, tiny.sae, layer=1, model_id="tiny", k=8)
     config = json.loads((folder / "cfg.json").read_text())
     (folder / "cfg.json").write_text(json.dumps({**config, "architecture": "topk"}))
     sae = tiny.sae
-    tensors = {"W_enc": sae.w_enc, "W_dec": sae.w_dec, "b_enc": sae.b_enc, "b_dec": sae.b_dec}
-    save_file(tensors, folder / "sae_weights.safetensors")
+    tensors = {"W_enc": sae.w_enc, "W_dec": sae.w_dec, "b_dec": sae.b_dec}
+    save_file({**tensors, "b_enc": sae.b_enc + bias}, folder / "sae_weights.safetensors")
     return folder
 
 
@@ -163,6 +164,13 @@ def test_a_topk_sae_is_harvested_through_saelens(gpt2: TinyExperiment, tmp_path:
     assert (per_token[special] == 0).all()
     assert (per_token[~special] <= 8).all()
     assert (per_token == 8).mean() > 0.9
+
+
+def test_an_sae_of_saelens_that_gives_nan_is_refused(gpt2: TinyExperiment, tmp_path: Path) -> None:
+    folder = topk_folder(gpt2, tmp_path / "topk", bias=float("nan"))
+    make_table(gpt2, tmp_path / "corpus", num_tokens=200)
+    with pytest.raises(ModelError, match="activation is NaN or infinite at token row"):
+        harvest(gpt2, tmp_path / "corpus", tmp_path / "raw", sae_path=str(folder))
 
 
 def test_normalised_inputs_are_left_to_saelens(gpt2: TinyExperiment, tmp_path: Path) -> None:
@@ -194,6 +202,23 @@ def test_a_release_out_of_reach_says_how_to_fetch_it(gemma_text: TinyHub) -> Non
             sae_release="gpt2-small-res-jb",
             sae_id="blocks.6.hook_resid_pre",
         )
+
+
+def test_damaged_files_of_a_release_are_told_in_one_line(
+    gpt2: TinyExperiment, tmp_path: Path
+) -> None:
+    hub = LocalHub(tmp_path)
+    folder = hub.repository("jbloom/GPT2-Small-SAEs-Reformatted") / "blocks.6.hook_resid_pre"
+    write_saelens_sae(folder, gpt2.sae, layer=5, model_id="gpt2")
+    weights = folder / "sae_weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    (folder / "sparsity.safetensors").write_bytes(b"")
+    config = gpt2.config(
+        sae_path=None, sae_release="gpt2-small-res-jb", sae_id=folder.name, layer=5
+    )
+    with use_hub(hub), pytest.raises(SaeError, match="SAELens cannot load SAE") as raised:
+        load_sae(make_config(config), CPU)
+    assert "\n" not in str(raised.value)
 
 
 def test_without_saelens_the_error_says_what_to_install(

@@ -92,7 +92,9 @@ def above_threshold(
     n_rows: int,
     is_compiled: bool | None = None,
 ) -> FiringBlock:
-    """Pick the values of ``product + bias`` above threshold.
+    """Pick the values of ``product + bias`` above threshold, and those that are NaN.
+
+    A comparison with NaN is false: asked the other way round, it shows, and the harvest refuses it.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def above_threshold(
         return FiringBlock(latent + np.int32(first), row, value)
     product += bias[:, None]
     hidden = product[:, :n_rows]
-    at = (hidden > threshold[:, None]).nonzero(as_tuple=True)
+    at = (hidden <= threshold[:, None]).logical_not_().nonzero(as_tuple=True)
     return FiringBlock(
         (at[0] + first).to(torch.int32).cpu().numpy(),
         at[1].to(torch.int32).cpu().numpy(),
@@ -151,7 +153,7 @@ def _collect(
     at = 0
     for latent in range(n_latents):
         for row in range(n_rows):
-            fires[row] = product[latent, row] + bias[latent] > threshold[latent]
+            fires[row] = not product[latent, row] + bias[latent] <= threshold[latent]
         if at + n_columns > capacity:
             capacity *= 2
             latents = _grown(latents, capacity)

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from feature_manifold.core.arrays import Float32Array
 from feature_manifold.core.errors import SaeError
 from feature_manifold.harvest.encode import FiringBlock, encode_block, latent_chunks
+from feature_manifold.harvest.finite import all_finite
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ class ThresholdSae:
             raise SaeError(
                 f"{self._path}: '{name}' has shape {tuple(tensor.shape)}, expected {shape}."
             )
-        if not bool(torch.isfinite(tensor).all()):
+        if not all_finite(tensor):
             raise SaeError(f"{self._path}: '{name}' has NaN or infinite values.")
         return tensor
 

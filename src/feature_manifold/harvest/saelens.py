@@ -7,11 +7,13 @@ import hashlib
 import importlib
 import importlib.util
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from feature_manifold.core.arrays import Float32Array
@@ -21,6 +23,8 @@ from feature_manifold.core.hub import hub_access, hub_file
 from feature_manifold.harvest.encode import FiringBlock
 from feature_manifold.harvest.gemma_scope import find_scope_sae, is_scope_release, nearest
 from feature_manifold.harvest.sae import SAELENS_NAMES, SCOPE_FILE, SaeProvenance, check_hook
+
+LOAD_FAILURES = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
 
 DENSE_ELEMENTS = 1 << 24
 """Elements of the dense block that ``encode`` forms: 64 MiB, and a few copies of it."""
@@ -64,7 +68,8 @@ class SaelensSae:
         for start in range(0, len(residual), step):
             with torch.inference_mode():
                 acts = self._sae.encode(residual[start : start + step]).T.contiguous()
-            latent, row = (acts > 0).nonzero(as_tuple=True)
+            # Asked this way round, NaN shows and is refused.
+            latent, row = (acts <= 0).logical_not_().nonzero(as_tuple=True)
             yield FiringBlock(
                 latent.to(torch.int32).cpu().numpy(),
                 (row + start).to(torch.int32).cpu().numpy(),
@@ -131,7 +136,8 @@ def load_release(
     if is_scope_release(release):
         # SAELens' own loader asks the hub for tensor shapes even when all files are cached.
         options["converter"] = _scope_converter(release, sae_id)
-    with hub_access(table[release].repo_id, kind="SAE", error=SaeError):
+    repo_id = table[release].repo_id
+    with _explained(f"SAE '{sae_id}'"), hub_access(repo_id, kind="SAE", error=SaeError):
         sae = sae_lens.SAE.from_pretrained(**options)
     return SaelensSae(sae.to(torch.float32), release, sae_id, layer=layer)
 
@@ -147,12 +153,21 @@ def load_folder(folder: Path, *, layer: int, device: torch.device) -> SaelensSae
         If SAELens cannot read the folder.
     """
     sae_lens = _import_saelens(f"The SAE in {folder}")
-    try:
+    with _explained(f"the SAE in {folder}"):
         sae = sae_lens.SAE.load_from_disk(folder, device=str(device), dtype="float32")
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        detail = " ".join(str(error).split())
-        raise SaeError(f"SAELens cannot load the SAE in {folder}: {detail}") from error
     return SaelensSae(sae, folder.name, "", layer=layer)
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn what SAELens raises on files that it cannot read into one line."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except LOAD_FAILURES as error:
+        detail = " ".join(str(error).split())
+        raise SaeError(f"SAELens cannot load {what}: {detail}") from error
 
 
 def check_installed(what: str) -> None:

@@ -11,6 +11,7 @@ from feature_manifold.core.arrays import FLOAT16_MAX, Array
 from feature_manifold.core.errors import ModelError
 from feature_manifold.harvest.batches import POOL_ROWS, Batch, batches_by_length, cut_ranges
 from feature_manifold.harvest.encode import FiringCollector
+from feature_manifold.harvest.finite import all_finite
 from feature_manifold.harvest.model import ResidualModel
 from feature_manifold.harvest.sae import Sae
 from feature_manifold.store.shards import Shard
@@ -20,7 +21,7 @@ ENCODE_ROWS = {"cpu": 1024, "gpu": 8192}
 """Tokens encoded at a time. On a CPU the product of a chunk must stay small enough for the
 allocator to reuse its memory: with 4,096 tokens half of the time went to page faults."""
 
-LEAST_FLOAT16 = np.float16(6e-8)
+LEAST_FLOAT16 = np.float32(2**-24)
 """Smallest positive float16: a firing is not rounded to an activation of zero."""
 
 
@@ -78,6 +79,8 @@ class ShardHarvester:
             tokens, residual = self.residual(pool_first, pool_last, advance=advance)
             n_rows = encode_rows(self.model.device)
             for start in range(0, len(tokens), n_rows):
+                # On a CPU a pool takes a large SAE minutes, which an interrupt must not wait for.
+                advance(0)
                 block = residual[start : start + n_rows].float()
                 rows = tokens[start : start + n_rows].astype(np.uint32)
                 for firings in self.sae.firings(block, latent_chunk=self.latent_chunk):
@@ -123,19 +126,19 @@ class ShardHarvester:
             hidden = self.model.residual(torch.from_numpy(np.where(rows < 0, 0, token_id[rows])))
             target = np.where(rows < 0, -1, place[rows]).ravel()
             at = np.flatnonzero(target >= 0)
-            flat = hidden.reshape(-1, hidden.shape[-1])
-            device = self.model.device
-            residual[torch.from_numpy(target[at]).to(device)] = flat[
-                torch.from_numpy(at).to(device)
-            ]
+            source, goal = (
+                torch.from_numpy(index).to(self.model.device) for index in (at, target[at])
+            )
+            kept = hidden.reshape(-1, hidden.shape[-1]).index_select(0, source)
+            residual.index_copy_(0, goal, kept)
             advance(int((rows >= 0).sum()))
         tokens = np.flatnonzero(keep) + start
         self._check_residual(residual, tokens)
         return tokens, residual
 
     def _check_residual(self, residual: torch.Tensor, tokens: npt.NDArray[np.int64]) -> None:
-        finite = torch.isfinite(residual).all(dim=1)
-        if not bool(finite.all()):
+        if not all_finite(residual):
+            finite = torch.isfinite(residual).all(dim=1)
             token = int(tokens[int((~finite).nonzero()[0, 0])])
             raise ModelError(
                 f"The model's residual stream is NaN or infinite at {self._where(token)}. "
@@ -147,8 +150,8 @@ class ShardHarvester:
         if not finite.all():
             token = int(tokens[int(np.flatnonzero(~finite)[0])])
             raise ModelError(
-                f"An SAE activation is infinite at {self._where(token)}. Does this SAE belong to "
-                "this model and layer?"
+                f"An SAE activation is NaN or infinite at {self._where(token)}. Does this SAE "
+                "belong to this model and layer?"
             )
 
     def _where(self, token: int) -> str:
@@ -173,4 +176,4 @@ def _stored(values: npt.NDArray[np.float32]) -> Array:
     """Narrow activations to float16 if all of them fit, relative error at most 2**-11."""
     if values.size and float(values.max()) > FLOAT16_MAX:
         return values
-    return np.maximum(values.astype(np.float16), LEAST_FLOAT16)
+    return np.maximum(values, LEAST_FLOAT16).astype(np.float16)
