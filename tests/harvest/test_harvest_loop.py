@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from feature_manifold.core.config import make_config
-from feature_manifold.core.errors import ModelError
+from feature_manifold.core.errors import DeviceError, ModelError
 from feature_manifold.core.progress import SilentProgress
-from feature_manifold.harvest import write_decoder
+from feature_manifold.harvest import sae_sanity, write_decoder
+from feature_manifold.harvest.model import ResidualModel
 from feature_manifold.store.shards import open_shard, shard_folders
 from feature_manifold.store.token_table import load_metadata, open_token_table
 from feature_manifold.testing.saes import ALWAYS, N_SILENT
@@ -137,6 +138,13 @@ def test_shard_size_changes_no_firing(
     assert (one == dense_firings(reference, n_tokens=n_tokens, n_latents=256)).all()
 
 
+def measure(tiny: Tiny, corpus: Path, raw: Path) -> None:
+    """Do what ``sanity_check_sae.py`` does."""
+    special_ids = load_metadata(corpus)["special_ids"]
+    config, table = make_config(tiny.config()), open_token_table(corpus)
+    sae_sanity(config, table, special_ids=special_ids, progress=SilentProgress())
+
+
 class _Interrupted(Exception):
     pass
 
@@ -146,11 +154,13 @@ class _FailingProgress:
 
     def __init__(self, limit: int) -> None:
         self.left = limit
+        self.total: int | None = None
 
     @contextmanager
     def task(
         self, description: str, *, total: int | None = None, unit: str = ""
     ) -> Iterator["_FailingProgress"]:
+        self.total = total
         yield self
 
     def advance(self, n: int = 1) -> None:
@@ -168,7 +178,11 @@ def test_a_run_that_failed_half_way_resumes_to_the_same_bytes(
     done = shard_folders(tmp_path)
     assert 0 < len(done) < 4
     kept = {folder: folder.stat().st_ino for folder in done}
-    harvest(gemma_text, corpus, tmp_path)
+    rest = _FailingProgress(10_000)
+    harvest(gemma_text, corpus, tmp_path, progress=rest)
+    # Rows that are there are not counted: rate and time left are those of the work to do.
+    n_there = sum(shard.stop - shard.start for shard in map(open_shard, done))
+    assert rest.total == open_token_table(corpus).n_tokens - n_there == 10_000 - rest.left
     assert all(folder.stat().st_ino == inode for folder, inode in kept.items())
     assert file_hashes(tmp_path) == file_hashes(reference)
 
@@ -275,6 +289,21 @@ def test_a_residual_that_is_not_finite_is_an_error_that_says_where(
     with pytest.raises(ModelError, match=r"NaN or infinite at token row \d+ \(document"):
         harvest(gpt2, tmp_path / "corpus", tmp_path / "raw", model=str(broken))
     assert not shard_folders(tmp_path / "raw")
+
+
+@pytest.mark.parametrize("place", [ResidualModel, AutoModelForCausalLM])
+@pytest.mark.parametrize("work", [harvest, measure])
+def test_a_gpu_out_of_memory_says_what_to_lower(
+    gpt2: TinyExperiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Any, work: Any
+) -> None:
+    def run_out(*args: Any, **options: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee the docs")
+
+    make_table(gpt2, tmp_path / "corpus", num_tokens=200)
+    monkeypatch.setattr(place, "residual" if place is ResidualModel else "from_pretrained", run_out)
+    with pytest.raises(DeviceError, match=r"batch-size \(now 4\) and latent-chunk") as raised:
+        work(gpt2, tmp_path / "corpus", tmp_path / "raw")
+    assert "\n" not in str(raised.value)
 
 
 def test_the_decoder_is_copied_whole(gemma_text: TinyHub, tmp_path: Path) -> None:

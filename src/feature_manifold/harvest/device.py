@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
+from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.errors import DeviceError
 
 
@@ -35,6 +36,25 @@ def choose_device(name: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("device is 'mps', but torch sees no Apple GPU. Use device: cpu.")
     return device
+
+
+@contextmanager
+def explained_memory(config: ExperimentConfig, device: torch.device) -> Iterator[None]:
+    """Turn a GPU that runs out of memory into one line that says what to make smaller.
+
+    Raises
+    ------
+    DeviceError
+        In place of torch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"{device} ran out of memory. What was finished is kept. Lower batch-size (now "
+            f"{config.batch_size}) and latent-chunk (now {config.latent_chunk}), free the GPU of "
+            "other programs, or take a larger one, and run the same command again."
+        ) from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import torch
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.progress import Progress
 from feature_manifold.harvest.batches import cut_ranges, padded_rows
-from feature_manifold.harvest.device import choose_device, one_thread
+from feature_manifold.harvest.device import choose_device, explained_memory, one_thread
 from feature_manifold.harvest.model import ResidualModel
 from feature_manifold.harvest.sae_source import DECODER_ROWS, load_fitting_sae, load_sae
 from feature_manifold.harvest.shard import ShardHarvester
@@ -90,8 +90,8 @@ def run_harvest(
     the run was interrupted, nor on ``batch_size``, ``latent_chunk`` or ``n_workers`` (on a CPU;
     a GPU's matrix products depend on batch shapes in the last bits).
 
-    On a CPU, ``n_workers`` shards are computed at a time, each on one thread. On a GPU one shard
-    is computed while the one before it is written.
+    On a CPU, ``n_workers`` shards are computed at a time, each on one thread; on a GPU one. What
+    is done is written meanwhile.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def run_harvest(
         Config keys and digests that a shard depends on; recorded in, and compared with, every
         shard's manifest. Digests of model and SAE are added here.
     progress
-        Told of every token row.
+        Told of every token row that is computed.
 
     Returns
     -------
@@ -119,19 +119,19 @@ def run_harvest(
     Raises
     ------
     DeviceError, ModelError, SaeError, MissingExtraError, ConfigError
-        Before anything is written, except for values that are not finite.
+        Before anything is written, except for values that are not finite and a GPU that runs out
+        of memory.
     """
     device = choose_device(config.device)
-    sae, facts = load_fitting_sae(config, device)
-    inputs = {**inputs, "model": facts.revision, "sae": sae.provenance.sha256}
     ranges = cut_ranges(table.windows, rows=config.shard_tokens, first=0, last=table.n_windows)
-    raw_folder.mkdir(parents=True, exist_ok=True)
-    drop_shards(raw_folder, from_number=len(ranges))
-    shards = _ShardFolder(raw_folder, table, ranges, config_part, inputs)
-    missing = shards.missing()
     max_rows = config.batch_size * config.seq_len
-    with progress.task("harvest", total=table.n_tokens, unit="tokens") as task:
-        task.advance(table.n_tokens - sum(shards.n_rows(number) for number in missing))
+    with explained_memory(config, device):
+        sae, facts = load_fitting_sae(config, device)
+        inputs = {**inputs, "model": facts.revision, "sae": sae.provenance.sha256}
+        raw_folder.mkdir(parents=True, exist_ok=True)
+        drop_shards(raw_folder, from_number=len(ranges))
+        shards = _ShardFolder(raw_folder, table, ranges, config_part, inputs)
+        missing = shards.missing()
         if missing:
             harvester = ShardHarvester(
                 model=ResidualModel(config, device),
@@ -141,7 +141,10 @@ def run_harvest(
                 max_rows=max_rows,
                 latent_chunk=config.latent_chunk,
             )
-            _run_workers(harvester, shards, missing, config.n_workers, task.advance)
+            logger.info("harvest: %d of %d shards to compute", len(missing), len(ranges))
+            n_rows = sum(shards.n_rows(number) for number in missing)
+            with progress.task("harvest", total=n_rows, unit="tokens") as task:
+                _run_workers(harvester, shards, missing, config.n_workers, task.advance)
     seen = padded_rows(table.windows, ranges, max_rows=max_rows)
     logger.info("padding: %.1f %% of the model's input", 100 * (1 - table.n_tokens / max(seen, 1)))
     return HarvestFacts(
@@ -259,13 +262,10 @@ def _run_workers(
         with lock:
             advance(n_rows)
 
-    if harvester.model.device.type == "cpu":
-        n_computing = n_threads = n_workers
-    else:
-        # One shard on the GPU at a time; a second thread writes the one before it.
-        n_computing, n_threads = 1, 2
+    # One shard on the GPU at a time. One thread more than compute writes what they are done with.
+    n_computing = n_workers if harvester.model.device.type == "cpu" else 1
     computing = threading.Semaphore(n_computing)
-    with one_thread(), ThreadPoolExecutor(n_threads) as executor:
+    with one_thread(), ThreadPoolExecutor(n_computing + 1) as executor:
         futures = [
             executor.submit(shards.write, number, harvester, computing, report)
             for number in missing

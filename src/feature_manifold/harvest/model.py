@@ -167,6 +167,8 @@ def _explained(name: str) -> Iterator[None]:
     try:
         with hub_access(name, kind="model", error=ModelError):
             yield
+    except torch.OutOfMemoryError:
+        raise
     except LOAD_FAILURES as error:
         detail = " ".join(str(error).split())
         raise ModelError(f"Model '{name}' cannot be loaded: {detail}") from error

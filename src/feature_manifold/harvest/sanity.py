@@ -9,7 +9,7 @@ import torch
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.progress import Progress
 from feature_manifold.harvest.batches import POOL_ROWS, cut_ranges
-from feature_manifold.harvest.device import choose_device
+from feature_manifold.harvest.device import choose_device, explained_memory
 from feature_manifold.harvest.model import ModelFacts, ResidualModel
 from feature_manifold.harvest.sae import SaeProvenance
 from feature_manifold.harvest.sae_source import DECODER_ROWS, load_fitting_sae
@@ -131,6 +131,17 @@ def sae_sanity(
         Whatever stands in the way of a harvest.
     """
     device = choose_device(config.device)
+    with explained_memory(config, device):
+        return _measured(config, device, table, special_ids, progress)
+
+
+def _measured(
+    config: ExperimentConfig,
+    device: torch.device,
+    table: TokenTable,
+    special_ids: Sequence[int],
+    progress: Progress,
+) -> SaeSanity:
     sae, facts = load_fitting_sae(config, device)
     harvester = ShardHarvester(
         model=ResidualModel(config, device),
