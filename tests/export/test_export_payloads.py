@@ -41,10 +41,17 @@ def test_the_index_lists_every_latent_by_id() -> None:
     statistics["count"] = [14, 0, 7]
     statistics["label_token_id"] = [2, -1, 3]
     payload = index_payload(
-        statistics, examples(), VOCABULARY, top_k=5, sample_percentiles=True, context_size=10
+        statistics,
+        examples(),
+        VOCABULARY,
+        num_tokens=90,
+        top_k=5,
+        sample_percentiles=True,
+        context_size=10,
     )
     assert payload == {
         "n_latents": 3,
+        "num_tokens": 90,
         "top_k": 5,
         "sample_percentiles": True,
         "context_size": 10,
@@ -59,6 +66,7 @@ def test_the_index_lists_every_latent_by_id() -> None:
             statistics,
             examples(),
             VOCABULARY[:2],
+            num_tokens=90,
             top_k=5,
             sample_percentiles=True,
             context_size=10,

@@ -178,8 +178,9 @@ def test_steps_4_and_5_write_what_the_visualizer_reads(
     assert run("export_umap_json.py", "--positions-file", positions, "--output", output) == 0
 
     index = load(visualizer / "index.json")
-    keys = {"n_latents", "top_k", "sample_percentiles", "context_size", "latents"}
+    keys = {"n_latents", "num_tokens", "top_k", "sample_percentiles", "context_size", "latents"}
     assert keys <= set(index)
+    assert index["num_tokens"] == load(raw / "metadata.json")["num_tokens"] == 3000
     assert (index["top_k"], index["context_size"]) == (50, 10)
     assert index["sample_percentiles"] is True
     assert set(index["latents"]["0"]) >= {"label", "total_firings", "n_examples"}
@@ -230,6 +231,9 @@ def test_step_4_on_the_first_shards_only(work: Path, raw: Path, run: Run) -> Non
     rows = arrays(raw / "shard_00000.npz")
     total = sum(entry["total_firings"] for entry in index["latents"].values())
     assert total == len(rows["activations"])
+    # The shard covers 1,000 rows or a window more, each window with its BOS.
+    covered = load(raw / "native/raw_activations/shard_00000/manifest.json")["facts"]["stop"]
+    assert 0.9 * covered < index["num_tokens"] < covered < 1100
     assert index["sample_percentiles"] is False
     left = {path.name for path in visualizer.iterdir()} - {".lock"}
     assert left == {"index.json", "search_index.json", "latents"}

@@ -97,6 +97,13 @@ def extract_examples(
             examples.append(_examples_of(latent, tokens, activations, order, choice))
             search.append(_frequent_ids(table.token_id[tokens]))
             task.advance()
+    return _joined(examples, search, bins, counts)
+
+
+def _joined(
+    examples: list[Array], search: list[Array], bins: Array, counts: Int64Array
+) -> ExampleSet:
+    """Join what was found of each latent."""
     shown, found = np.concatenate(examples), np.concatenate(search)
     return ExampleSet(
         indptr=_offsets(examples),

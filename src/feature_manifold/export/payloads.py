@@ -20,6 +20,7 @@ def index_payload(
     examples: ExampleSet,
     vocabulary: Sequence[str],
     *,
+    num_tokens: int,
     top_k: int,
     sample_percentiles: bool,
     context_size: int,
@@ -34,6 +35,8 @@ def index_payload(
         Of the same latents.
     vocabulary
         Text of every token id.
+    num_tokens
+        Tokens of the corpus that the firings are of: what a firing rate is relative to.
     top_k, sample_percentiles, context_size
         How the examples were picked.
 
@@ -46,6 +49,7 @@ def index_payload(
     rows = zip(labels, statistics["count"].tolist(), np.diff(examples.indptr).tolist(), strict=True)
     return {
         "n_latents": len(statistics),
+        "num_tokens": num_tokens,
         "top_k": top_k,
         "sample_percentiles": sample_percentiles,
         "context_size": context_size,
