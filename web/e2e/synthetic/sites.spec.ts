@@ -63,6 +63,8 @@ test("a broken file is named, and the rest still works", async ({ page }) => {
   await browserReady(page);
   await page.goto("broken/umap.html?latent=2");
   await expect(page.getByRole("alert")).toContainText("positions.json");
+  const top = async (part: string) => (await page.locator(part).boundingBox())?.y;
+  expect(await top(".map-side")).toBe(await top(".split-left"));
   await browserReady(page);
   expect(errors).toEqual([]);
 });
