@@ -18,8 +18,9 @@ import typer
 from fastapi.testclient import TestClient
 from tests.server.large import write_large
 
-from feature_manifold.server import ServerSettings, build_app
+from feature_manifold.server.app import build_app
 from feature_manifold.server.library import Library
+from feature_manifold.server.settings import ServerSettings
 
 BINARY = {"Accept": "application/octet-stream"}
 

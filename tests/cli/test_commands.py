@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -123,6 +124,24 @@ def test_a_mistake_ends_in_one_clear_line(
     assert len(lines) == 1
     assert message in lines[0]
     assert "Traceback" not in err
+
+
+def test_a_taken_port_is_one_clear_line(fmi: Fmi, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = fmi("serve", "--data", tmp_path, "--port", str(port))
+    assert (code, out) == (11, "")
+    assert err.startswith(f"error: Port {port} on 127.0.0.1 is taken.")
+    assert err.count("\n") == 1
+
+
+def test_the_command_starts_without_the_server_and_torch() -> None:
+    code = (
+        "import sys, feature_manifold.cli.main\n"
+        "heavy = {'fastapi', 'starlette', 'uvicorn', 'torch', 'umap'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_file_that_the_system_refuses_is_one_clear_line(fmi: Fmi, tmp_path: Path) -> None:

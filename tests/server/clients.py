@@ -2,7 +2,8 @@
 
 from fastapi.testclient import TestClient
 
-from feature_manifold.server import ServerSettings, build_app
+from feature_manifold.server.app import build_app
+from feature_manifold.server.settings import ServerSettings
 
 
 def make_client(settings: ServerSettings, *, base_url: str = "http://localhost:8000") -> TestClient:

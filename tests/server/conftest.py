@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from tests.server.clients import make_client
 from tests.server.planted import Planted, plant, write_experiment
 
-from feature_manifold.server import ServerSettings
+from feature_manifold.server.settings import ServerSettings
 
 HTML = "<!doctype html><title>app</title>"
 

@@ -6,8 +6,8 @@ from fastapi.testclient import TestClient
 from tests.server.clients import make_client
 
 from feature_manifold.core.errors import ConfigError
-from feature_manifold.server import ServerSettings
 from feature_manifold.server.guards import SECURITY_HEADERS
+from feature_manifold.server.settings import ServerSettings
 
 ROUTES = ["/api/experiments", "/api/graph", "/api/latent/0", "/", "/umap.html", "/nothing"]
 TOKEN = "correct-horse"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from feature_manifold.server import openapi_document
+from feature_manifold.server.openapi import openapi_document
 
 ROUTES = {
     "/api/experiments",
@@ -17,7 +17,7 @@ ROUTES = {
     "/api/edges",
     "/api/search",
 }
-WRITE = "import json, sys; from feature_manifold.server import openapi_document as d; "
+WRITE = "import json, sys; from feature_manifold.server.openapi import openapi_document as d; "
 WRITE += "sys.stdout.write(json.dumps(d()))"
 
 
@@ -62,7 +62,8 @@ LIGHT = """
 import sys
 from pathlib import Path
 from fastapi.testclient import TestClient
-from feature_manifold.server import ServerSettings, build_app
+from feature_manifold.server.app import build_app
+from feature_manifold.server.settings import ServerSettings
 
 client = TestClient(build_app(ServerSettings(Path(sys.argv[1]))), base_url="http://localhost")
 for route in ("experiments", "latents", "graph", "edges?limit=5", "latent/0", "search?q=m"):

@@ -22,9 +22,10 @@ from tests.server.planted import (
 )
 
 from feature_manifold.examples.pages import UNKNOWN_TOKEN, latent_page
-from feature_manifold.server import ServerSettings, graph
+from feature_manifold.server import graph
 from feature_manifold.server.binary import decode_arrays
 from feature_manifold.server.schemas import EdgeList, LatentColumns, LatentPageBody, Positions
+from feature_manifold.server.settings import ServerSettings
 from feature_manifold.store.edges import save_edges
 from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.layout import DataRoot
@@ -222,7 +223,8 @@ def test_a_graph_of_other_latents_is_an_error(
         answer = client.get(route)
         assert answer.status_code == 409
         assert answer.json()["error"]["type"] == "CorruptArtifactError"
-        assert "3" in answer.json()["error"]["message"]
+    message = client.get("/api/graph").json()["error"]["message"]
+    assert message.startswith("positions.npy: shape (3, 2), expected (6, 2).")
 
 
 def test_a_latents_page_shows_its_examples(client: TestClient, planted: Planted) -> None:

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from feature_manifold.core.errors import ServerError
-from feature_manifold.server import ServerSettings, run_server
-from feature_manifold.server.run import address
+from feature_manifold.server.run import address, run_server
+from feature_manifold.server.settings import ServerSettings
 
 SERVE = """
 import sys
 from pathlib import Path
-from feature_manifold.server import ServerSettings, run_server
+from feature_manifold.server.run import run_server
+from feature_manifold.server.settings import ServerSettings
 settings = ServerSettings(Path(sys.argv[1]), port=0, static_folder=Path(sys.argv[2]))
 run_server(settings, announce=lambda line: sys.stdout.write(line + "\\n") and sys.stdout.flush())
 """

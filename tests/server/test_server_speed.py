@@ -6,8 +6,8 @@ import pytest
 from tests.server.clients import make_client
 from tests.server.large import write_large
 
-from feature_manifold.server import ServerSettings
 from feature_manifold.server.library import Library
+from feature_manifold.server.settings import ServerSettings
 
 N_LATENTS = 2000
 

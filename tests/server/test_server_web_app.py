@@ -5,7 +5,9 @@ from fastapi.testclient import TestClient
 from tests.server.clients import make_client
 
 from feature_manifold.core.errors import ServerError
-from feature_manifold.server import ServerSettings, build_app, web_app as web_app_module
+from feature_manifold.server import web_app as web_app_module
+from feature_manifold.server.app import build_app
+from feature_manifold.server.settings import ServerSettings
 from feature_manifold.server.web_app import find_web_app
 
 

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from feature_manifold.cli.serve import DEFAULT_PORT, DataOption, HostOption, PortOption, serve
+from feature_manifold.cli.serve import DataOption, HostOption, PortOption, serve
 from feature_manifold.core.config import load_config
 from feature_manifold.core.errors import MissingArtifactError
 from feature_manifold.core.extras import missing_extra
 from feature_manifold.core.progress import console_progress
 from feature_manifold.pipeline.pipeline import run_experiment
 from feature_manifold.pipeline.plan import Selection
+from feature_manifold.server.settings import DEFAULT_HOST, DEFAULT_PORT
 
 DEMO_PATTERN = "almanac_*.yaml"
 
@@ -32,7 +33,7 @@ def demo_configs() -> list[Path]:
 def demo_command(
     *,
     data: DataOption = None,
-    host: HostOption = "127.0.0.1",
+    host: HostOption = DEFAULT_HOST,
     port: PortOption = DEFAULT_PORT,
     run_only: Annotated[
         bool, typer.Option("--run-only", help="Run the pipeline and do not serve.")

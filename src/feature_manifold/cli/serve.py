@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from feature_manifold.cli.shell import InterruptedRun
+from feature_manifold.server.settings import DEFAULT_HOST, DEFAULT_PORT, ServerSettings
 from feature_manifold.store.layout import data_root
 
 DataOption = Annotated[
@@ -16,13 +17,11 @@ DataOption = Annotated[
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
 
-DEFAULT_PORT = 8000
-
 
 def serve_command(
     *,
     data: DataOption = None,
-    host: HostOption = "127.0.0.1",
+    host: HostOption = DEFAULT_HOST,
     port: PortOption = DEFAULT_PORT,
     token: Annotated[
         str | None, typer.Option(help="Access token; made up when listening beyond loopback.")
@@ -46,7 +45,7 @@ def serve(
 ) -> None:
     """Serve until interrupted, and print the address."""
     # Imported here: it pulls in FastAPI, which no other command needs.
-    from feature_manifold.server import ServerSettings, run_server
+    from feature_manifold.server.run import run_server
 
     root = data_root(data).path
     settings = ServerSettings(

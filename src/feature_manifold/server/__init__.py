@@ -1,8 +1,10 @@
-"""The HTTP API and the web app: ``build_app(settings)``, ``run_server(settings, ...)``."""
+"""The HTTP API and the web app.
 
-from feature_manifold.server.app import build_app
-from feature_manifold.server.openapi import openapi_document
-from feature_manifold.server.run import run_server
-from feature_manifold.server.settings import ServerSettings
+Public entry points:
 
-__all__ = ["ServerSettings", "build_app", "openapi_document", "run_server"]
+- ``settings.ServerSettings``: where the data are, where to listen, who may ask.
+- ``app.build_app``: settings -> the application; ``run.run_server`` listens and serves it.
+- ``openapi.openapi_document``: the document of the API.
+
+Nothing is imported here: the command line reads the defaults of the settings without FastAPI.
+"""

@@ -20,6 +20,7 @@ from feature_manifold.server.bodies import (
 from feature_manifold.server.faults import AnswerTooLongError, fault_examples
 from feature_manifold.server.library import ChosenExperiment, LibraryOfApp, OpenExperiment
 from feature_manifold.server.schemas import EdgeList, Positions
+from feature_manifold.store.layout import POSITIONS
 
 # JSON of 262,144 positions: 4.5 MB; the binary body of 1,048,576: 8.4 MB.
 MAX_JSON_POSITIONS = 1 << 18
@@ -73,7 +74,7 @@ def graph(
 
 def _positions(opened: OpenExperiment, layout: str) -> Array:
     experiment = opened.experiment
-    name, positions = f"The layout '{layout}'", experiment.positions(layout)
+    name, positions = POSITIONS[layout], experiment.positions(layout)
     shape = (experiment.by_latent.n_latents, 2)
     check_array(name, positions, dtypes=(positions.dtype,), shape=shape)
     return finite(name, positions)
