@@ -1,4 +1,4 @@
-import type { Camera } from "../state/viewState";
+import { type Camera, MAX_ZOOM, MIN_ZOOM } from "../state/viewState";
 import type { Bounds } from "./grid";
 
 /** The map's window on the screen. y grows upwards on the map. */
@@ -12,8 +12,6 @@ export interface Frame {
 }
 
 const MARGIN = 0.92;
-export const MIN_ZOOM = 0.1;
-export const MAX_ZOOM = 2000;
 
 /** Screen pixels per map unit. */
 export function scaleOf(camera: Camera, frame: Frame): number {

@@ -23,6 +23,8 @@ test.each([
   "latent=-3&view=1,2,NaN",
   "latent=1e3&view=1,2,-4",
   "latent=99999999999&view=,,",
+  "view=0.5,0.5,1e300",
+  "view=0.5,0.5,0.001",
 ])("nonsense %s is the default view", (text) => {
   expect(parse(text)).toEqual(parse(""));
 });

@@ -29,6 +29,9 @@ export interface Camera {
   readonly zoom: number;
 }
 
+export const MIN_ZOOM = 0.1;
+export const MAX_ZOOM = 2000;
+
 const COLOURINGS: readonly Colouring[] = ["rate", "label"];
 const GROUPS: readonly GroupChoice[] = ["all", "top", "high", "medium", "low"];
 const MAX_ONLY = 50;
@@ -86,8 +89,8 @@ function parseId(text: string | null): number | null {
 
 function parseCamera(text: string | null): Camera | null {
   const [x, y, zoom, ...rest] = (text ?? "").split(",").map((part) => (part ? Number(part) : NaN));
-  const valid = [x, y, zoom].every(Number.isFinite) && rest.length === 0 && zoom > 0;
-  return valid ? { x, y, zoom } : null;
+  const valid = [x, y, zoom].every(Number.isFinite) && rest.length === 0;
+  return valid && zoom >= MIN_ZOOM && zoom <= MAX_ZOOM ? { x, y, zoom } : null;
 }
 
 function formatCamera({ x, y, zoom }: Camera): string {
