@@ -224,7 +224,13 @@ def test_exported_pages_have_the_documented_keys() -> None:
 def test_exported_files_have_the_documented_keys() -> None:
     statistics = np.zeros(1, dtype=STATISTICS_DTYPE)
     index = index_payload(
-        statistics, example_set(), ["a"], top_k=1, sample_percentiles=True, context_size=1
+        statistics,
+        example_set(),
+        ["a"],
+        num_tokens=1,
+        top_k=1,
+        sample_percentiles=True,
+        context_size=1,
     )
     edges = edges_payload(
         sp.csr_matrix(np.array([[0, 1], [1, 0]], dtype=np.float32)),
