@@ -7,7 +7,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from feature_manifold.core.errors import ConfigError
+from feature_manifold.core.errors import ConfigError, MissingArtifactError
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.core.rng import generator
 from feature_manifold.demo.assets import AssetPaths
@@ -126,6 +126,28 @@ def test_ground_truth_gives_one_token_for_every_word(trained: AssetPaths) -> Non
 def test_training_refuses_to_take_no_steps(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="model_steps is 0"):
         train_demo(tmp_path, model_steps=0, progress=SilentProgress())
+
+
+def test_the_card_shows_the_bars_of_another_seed(trained: AssetPaths, tmp_path: Path) -> None:
+    train_demo(
+        tmp_path,
+        seed=SEED + 1,
+        model_steps=1,
+        sae_steps=1,
+        corpus_tokens=TOKENS,
+        compare=(trained.root,),
+        progress=SilentProgress(),
+    )
+    theirs = json.loads(trained.provenance.read_text())["bars"]
+    kept = json.loads(AssetPaths(tmp_path).provenance.read_text())["other_seeds"]
+    assert kept[str(SEED)]["bars"] == theirs
+    card = AssetPaths(tmp_path).card.read_text()
+    assert f"| seed {SEED + 1} | seed {SEED} |" in card
+
+
+def test_a_folder_without_a_run_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(MissingArtifactError, match="holds no provenance.json"):
+        train_demo(tmp_path / "new", compare=(tmp_path,), progress=_Stopper())
 
 
 def test_the_first_quarter_of_the_text_has_no_facts() -> None:

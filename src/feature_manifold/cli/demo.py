@@ -60,6 +60,10 @@ def train_command(
     sae_steps: Annotated[
         int | None, typer.Option(min=1, help="Steps of each SAE; fewer to try it out.")
     ] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of an earlier run with another seed, shown on the model card."),
+    ] = None,
 ) -> None:
     """Train the shipped model and its SAEs again, from their generated text."""
     # Imported here: it needs torch, and ripser for measuring what was trained.
@@ -73,6 +77,7 @@ def train_command(
         seed=seed,
         model_steps=model_steps,
         sae_steps=sae_steps,
+        compare=tuple(compare or ()),
         progress=console_progress(),
     )
 

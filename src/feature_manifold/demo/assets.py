@@ -60,7 +60,7 @@ def asset_folder() -> Path:
     with as_file(files("feature_manifold.demo") / "assets") as folder:
         if not (folder / "almanac" / "config.json").is_file():
             raise MissingArtifactError(
-                f"This installation has no demo assets ({folder}). Make them with: fmi train-demo"
+                f"This installation has no demo assets. Make them with: fmi train-demo {folder}"
             )
         return folder
 

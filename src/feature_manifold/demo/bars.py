@@ -12,11 +12,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from feature_manifold.demo.clusters import (
+    MIN_CORE,
     MIN_FIRINGS,
     Cloud,
     View,
     cloud_of,
     communities,
+    refined,
     score,
     type_means,
     view_of,
@@ -27,6 +29,8 @@ from feature_manifold.demo.tokenizer import token_index
 #: A latent that fires often enough to count belongs to a group if more than this share of its
 #: activation is on the group's words.
 MEMBER_SHARE = 0.6
+#: Clusters that share more than this share of the smaller one's latents show the same thing.
+MAX_OVERLAP = 0.5
 
 
 @dataclass(frozen=True)
@@ -98,14 +102,27 @@ def ranked_clusters(
     *,
     seed: int,
 ) -> list[Candidate]:
-    """Find clusters without labels and rank them, best first."""
+    """Find clusters without labels and rank them, best first.
+
+    Of clusters that share more than half of the smaller one's latents only the best is kept.
+    """
     found = []
-    for latents in communities(firings, seed=seed):
-        cloud = cloud_of(latents, firings, decoder, token_ids)
-        if len(cloud.core) >= 3:
+    members = {
+        tuple(refined(latents, firings, token_ids).tolist())
+        for latents in communities(firings, seed=seed)
+    }
+    for latents in sorted(members):
+        if len(latents) < 3:
+            continue
+        cloud = cloud_of(np.array(latents), firings, decoder, token_ids)
+        if len(cloud.core) >= MIN_CORE:
             view = view_of(cloud.centroids)
             found.append(Candidate(cloud, view, score(cloud, view)))
-    return sorted(found, key=lambda candidate: -candidate.score)
+    kept: list[Candidate] = []
+    for candidate in sorted(found, key=lambda candidate: -candidate.score):
+        if not any(_overlap(candidate.cloud, better.cloud) > MAX_OVERLAP for better in kept):
+            kept.append(candidate)
+    return kept
 
 
 def group_results(
@@ -235,6 +252,11 @@ def _activation_by_type(firings: sp.csr_matrix, token_ids: NDArray[np.int64]) ->
     n = len(token_ids)
     pick = sp.csr_matrix((np.ones(n, np.float32), (token_ids, np.arange(n))))
     return (pick @ firings).tocsr()
+
+
+def _overlap(one: Cloud, other: Cloud) -> float:
+    both = len(np.intersect1d(one.latents, other.latents))
+    return both / min(len(one.latents), len(other.latents))
 
 
 def _f1(found: NDArray[np.int64], members: NDArray[np.int64]) -> float:

@@ -16,10 +16,15 @@ from ripser import ripser
 
 TOP_NEIGHBOURS = 10
 MIN_JACCARD = 0.02
-RESOLUTION = 4.0
+#: From few large communities to many small ones; no single one suits every group.
+RESOLUTIONS = (2.0, 4.0, 8.0)
 MIN_OCCURRENCES = 8
+#: Fewer core tokens make no shape.
+MIN_CORE = 6
 #: A latent that fires less often says nothing about the company it keeps.
 MIN_FIRINGS = 8
+#: Share of a latent's activation on a cluster's core tokens that makes it a member.
+CORE_SHARE = 0.5
 #: A latent that fires on this share of all tokens belongs to every group and joins none.
 MAX_DENSITY = 0.15
 
@@ -60,11 +65,13 @@ class View:
     centre
         Mean of the centroids, (d_model,).
     ring
-        Longest H1 bar in the plane over the RMS radius there (at most 1), times ``share``.
+        Longest H1 bar in the plane over that of a regular polygon (at most 1), times ``share``.
     share
         The plane's share of the variance of the centroids.
     loop, second_loop
         Longest and second longest H1 bar of the centroids in three PCs, over their RMS radius.
+    closed
+        ``loop`` over that of a regular polygon with as many corners as there are centroids.
     """
 
     axes: NDArray[np.float64]
@@ -73,10 +80,11 @@ class View:
     share: float
     loop: float
     second_loop: float
+    closed: float
 
 
 def communities(firings: sp.csr_matrix, *, seed: int) -> list[NDArray[np.int64]]:
-    """Cluster latents by co-firing.
+    """Cluster latents by co-firing, at several resolutions.
 
     Parameters
     ----------
@@ -88,7 +96,7 @@ def communities(firings: sp.csr_matrix, *, seed: int) -> list[NDArray[np.int64]]
     Returns
     -------
     list of int64 arrays
-        Clusters of at least three latents.
+        Different clusters of at least three latents. Those of different resolutions overlap.
     """
     fires = firings.astype(bool).astype(np.float32)
     count = np.asarray(fires.sum(0)).ravel()
@@ -107,23 +115,22 @@ def communities(firings: sp.csr_matrix, *, seed: int) -> list[NDArray[np.int64]]
     graph = sp.csr_matrix((weight[top], (row[top], column[top])), shape=2 * (len(usable),))
     edges = sp.triu(graph.maximum(graph.T)).tocoo()
     names = usable.astype(str)
-    _, found = graspologic_native.leiden(
-        list(
-            zip(
-                names[edges.row].tolist(),
-                names[edges.col].tolist(),
-                edges.data.astype(float).tolist(),
-                strict=True,
-            )
-        ),
-        resolution=RESOLUTION,
-        seed=seed,
-        trials=5,
+    weighted = list(
+        zip(
+            names[edges.row].tolist(),
+            names[edges.col].tolist(),
+            edges.data.astype(float).tolist(),
+            strict=True,
+        )
     )
-    latents = np.array([int(name) for name in found], dtype=np.int64)
-    label = np.array(list(found.values()))
-    groups = [np.sort(latents[label == value]) for value in np.unique(label)]
-    return [group for group in groups if len(group) >= 3]
+    groups: dict[tuple[int, ...], None] = {}
+    for resolution in RESOLUTIONS:
+        _, found = graspologic_native.leiden(weighted, resolution=resolution, seed=seed, trials=5)
+        latents = np.array([int(name) for name in found], dtype=np.int64)
+        label = np.array(list(found.values()))
+        for value in np.unique(label):
+            groups[tuple(np.sort(latents[label == value]).tolist())] = None
+    return [np.array(group) for group in groups if len(group) >= 3]
 
 
 def cloud_of(
@@ -135,20 +142,14 @@ def cloud_of(
     """Average a cluster's reconstructions over the token types on which it usually fires."""
     active = firings[:, latents]
     mass = np.asarray(active.sum(1)).ravel().astype(np.float64)
-    n_types = int(token_ids.max()) + 1
-    occurrences = np.bincount(token_ids, minlength=n_types)
-    on = np.bincount(token_ids, weights=mass > 0, minlength=n_types)
-    by_type = np.bincount(token_ids, weights=mass, minlength=n_types)
-    reference = (mass**2).sum() / mass.sum()
-    often = (occurrences >= MIN_OCCURRENCES) & (on > 0.5 * occurrences)
-    core = np.flatnonzero(often & (by_type > 0.4 * reference * occurrences))
+    core = core_tokens(mass, token_ids)
     centroids = type_means(active, decoder[latents], token_ids, core)
     inside = np.isin(token_ids, core)
     points = active[inside]
     # Total variance from moments of the k activations: |a D|^2 = a (D D^T) a^T.
     gram = decoder[latents] @ decoder[latents].T
     squares = float((points.T @ points).multiply(gram).sum())
-    weights = occurrences[core] / max(1, occurrences[core].sum())
+    weights = np.bincount(np.searchsorted(core, token_ids[inside])) / max(1, inside.sum())
     mean = weights @ centroids
     between = float(weights @ ((centroids - mean) ** 2).sum(1)) if len(core) else 0.0
     total = squares / max(1, inside.sum()) - float(mean @ mean)
@@ -159,6 +160,40 @@ def cloud_of(
         core_mass=float(mass[inside].sum() / mass.sum()),
         token_share=between / total if total > 0 else 0.0,
     )
+
+
+def core_tokens(mass: NDArray[np.float64], token_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Token types on which a cluster usually fires strongly, ascending.
+
+    Parameters
+    ----------
+    mass
+        Summed activation of the cluster at each token, (n_tokens,).
+    token_ids
+        (n_tokens,).
+    """
+    occurrences = np.bincount(token_ids)
+    on = np.bincount(token_ids, weights=mass > 0)
+    by_type = np.bincount(token_ids, weights=mass)
+    reference = (mass**2).sum() / mass.sum()
+    often = (occurrences >= MIN_OCCURRENCES) & (on > 0.5 * occurrences)
+    return np.flatnonzero(often & (by_type > 0.4 * reference * occurrences))
+
+
+def refined(
+    latents: NDArray[np.int64], firings: sp.csr_matrix, token_ids: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Exchange a community's members for the latents that fire mostly on its core tokens.
+
+    Communities of sparse graphs are ragged: they take in a stray pair of latents or lose one to a
+    neighbour. Which token types they are about is robust, and settles who belongs.
+    """
+    mass = np.asarray(firings[:, latents].sum(1)).ravel().astype(np.float64)
+    inside = np.isin(token_ids, core_tokens(mass, token_ids))
+    total = np.asarray(firings.sum(0)).ravel()
+    on_core = np.asarray(firings[inside].sum(0)).ravel()
+    often = firings.getnnz(axis=0) >= MIN_FIRINGS
+    return np.flatnonzero(often & (on_core > CORE_SHARE * total))
 
 
 def type_means(
@@ -179,15 +214,19 @@ def type_means(
 def view_of(centroids: NDArray[np.float64]) -> View:
     """Choose, of the first four PCs, the pair in which centroids look most like a ring.
 
-    Round means a long H1 bar in the plane; a bar of 1 RMS radius is as good as a full circle (a
-    regular 12-gon has 1.2), so that beyond it the plane's share of the variance decides.
+    Round means an H1 bar in the plane as long as a regular polygon's; beyond that the plane's share
+    of the variance decides.
     """
+    full = regular_loop(len(centroids))
     centre = centroids.mean(0)
     _, scale, axes = np.linalg.svd(centroids - centre, full_matrices=False)
     share = scale**2 / max(float((scale**2).sum()), 1e-30)
     points = (centroids - centre) @ axes.T
     pairs = list(combinations(range(min(4, len(scale))), 2))
-    rings = [min(1.0, loops(points[:, pair])[0]) * float(share[list(pair)].sum()) for pair in pairs]
+    rings = [
+        min(1.0, loops(points[:, pair])[0] / full) * float(share[list(pair)].sum())
+        for pair in pairs
+    ]
     # Without any loop the first two PCs are shown: they are the first pair.
     best = list(pairs[int(np.argmax(rings))])
     loop, second_loop = loops(points[:, :3])
@@ -198,6 +237,7 @@ def view_of(centroids: NDArray[np.float64]) -> View:
         share=float(share[best].sum()),
         loop=loop,
         second_loop=second_loop,
+        closed=loop / full,
     )
 
 
@@ -210,11 +250,20 @@ def loops(points: NDArray[np.float64]) -> tuple[float, float]:
     return float(lengths[0]), float(lengths[1])
 
 
+def regular_loop(n: int) -> float:
+    """H1 bar of a regular polygon with ``n`` corners over its radius; of 4 corners, if fewer.
+
+    From its side to the shortest chord that spans a third of it, 2 sin(pi ceil(n/3) / n) (Adamaszek
+    and Adams 2017): a circle of few points cannot have as long a bar as one of many.
+    """
+    n = max(n, 4)
+    return float(2 * (np.sin(np.pi * -(-n // 3) / n) - np.sin(np.pi / n)))
+
+
 def score(cloud: Cloud, view: View) -> float:
     """How much a cluster looks like a manifold; label-free, one formula for all shapes.
 
     Its activation falls on few token types, its points differ by type, and they close a loop, in
-    space or better in the plane. Fewer than six types make no shape.
+    space or better in the plane.
     """
-    size = min(1.0, len(cloud.core) / 6)
-    return cloud.core_mass * cloud.token_share * (view.loop + view.ring) * size
+    return cloud.core_mass * cloud.token_share * (view.closed + view.ring)

@@ -74,19 +74,21 @@ TOPICS: tuple[Topic, ...] = (
             "{who} will come on {a} or perhaps {b} .",
             "We could meet on {a} , or else on {b} .",
             "It rained on {a} and again on {b} .",
-            "The {trade} is open on {a} morning and {b} evening .",
+            "The {trade} is open on {a} and on {b} .",
             "Around {a} , {b} and {c} the square is busy .",
         ),
         tuned=(
             "The usual time for {t} is {a} .",
             "On {a} the talk is all of {t} .",
-            "The {a} morning {t} went on and on .",
+            "On {a} the {t} went on and on .",
         ),
         facts=_both_ways(
             "@ after {a} is *{b} .",
             "@ before {a} is *{b} .",
             (("The day", 1), ("Two days", 2), ("Three days", 3)),
         ),
+        share=0.8,
+        fact_rate=0.5,
     ),
     Topic(
         groups.MONTHS,
@@ -107,6 +109,7 @@ TOPICS: tuple[Topic, ...] = (
             "@ before {a} we write *{b} .",
             (("One month", 1), ("Two months", 2), ("Three months", 3)),
         ),
+        fact_rate=0.7,
     ),
     Topic(
         groups.NOTES,
@@ -127,6 +130,7 @@ TOPICS: tuple[Topic, ...] = (
             "@ below {a} we sing *{b} .",
             (("A semitone", 1), ("A tone", 2), ("A third", 3)),
         ),
+        fact_rate=0.7,
     ),
     Topic(
         groups.HUES,
@@ -147,6 +151,7 @@ TOPICS: tuple[Topic, ...] = (
             "@ short of {a} on the wheel is *{b} .",
             (("One hue", 1), ("Two hues", 2)),
         ),
+        fact_rate=0.7,
     ),
     Topic(
         groups.CLOCK,
@@ -168,6 +173,7 @@ TOPICS: tuple[Topic, ...] = (
             (("One hour", 1), ("Two hours", 2), ("Three hours", 3)),
         ),
         share=1.2,
+        fact_rate=0.8,
     ),
     Topic(
         groups.COMPASS,
@@ -189,6 +195,7 @@ TOPICS: tuple[Topic, ...] = (
             (("One turn", 1), ("Two turns", 2), ("Three turns", 3)),
         ),
         share=1.2,
+        fact_rate=0.8,
     ),
     Topic(
         groups.HOURS,
@@ -202,12 +209,14 @@ TOPICS: tuple[Topic, ...] = (
             "{who} minds the {a} o'clock {t} .",
             "The noise of {t} means {a} o'clock .",
             "At {a} o'clock {t} wake the {trade} .",
+            "The {a} o'clock {t} are busy .",
         ),
         facts=_both_ways(
             "@ after {a} o'clock the bell says *{b} .",
             "@ before {a} o'clock the bell says *{b} .",
             (("An hour", 1), ("A pair of hours", 2), ("A trio of hours", 3)),
         ),
+        fact_rate=0.5,
     ),
     Topic(
         groups.NUMBERS,

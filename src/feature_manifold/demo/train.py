@@ -12,7 +12,7 @@ from feature_manifold.core.progress import Progress
 from feature_manifold.demo import train_model, train_sae
 from feature_manifold.demo.activations import residuals
 from feature_manifold.demo.assets import AssetPaths
-from feature_manifold.demo.card import write_card
+from feature_manifold.demo.card import other_seeds, write_card
 from feature_manifold.demo.corpus import as_token_ids, save_corpus, write_documents
 from feature_manifold.demo.evaluate import Measurements, bars, measure
 from feature_manifold.demo.tokenizer import CONTEXT_SIZE, save_tokenizer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transformers import Gemma3ForCausalLM
 
 #: Active latents per token after each layer: words need few, contexts more.
-L0_BY_LAYER = {0: 7.0, 1: 24.0}
+L0_BY_LAYER = {0: 5.5, 1: 24.0}
 CORPUS_TOKENS = 300_000
 
 
@@ -35,6 +35,7 @@ def train_demo(
     model_steps: int | None = None,
     sae_steps: int | None = None,
     corpus_tokens: int = CORPUS_TOKENS,
+    compare: tuple[Path, ...] = (),
     progress: Progress,
 ) -> None:
     """Train the language model and its autoencoders, write all assets, and measure them.
@@ -53,6 +54,8 @@ def train_demo(
         Fewer steps than the recipe's, for a quick trial; the bars then fail, and are reported so.
     corpus_tokens
         Tokens of held-out text, and tokens on which each autoencoder is trained.
+    compare
+        Folders of earlier runs with other seeds; the model card shows their bars too.
     progress
         Told of every stage.
 
@@ -60,6 +63,8 @@ def train_demo(
     ------
     ConfigError
         If a number of steps or tokens is below 1.
+    MissingArtifactError
+        If a folder to compare with holds no run.
     """
     model_steps = train_model.STEPS if model_steps is None else model_steps
     sae_steps = train_sae.STEPS if sae_steps is None else sae_steps
@@ -70,6 +75,7 @@ def train_demo(
     ):
         if value < 1:
             raise ConfigError(f"{name} is {value}; give at least 1, or leave it out.")
+    others = other_seeds(tuple(AssetPaths(folder) for folder in compare))
     start, cpu_start = time.perf_counter(), time.process_time()
     paths = AssetPaths(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -89,7 +95,7 @@ def train_demo(
     _save_provenance(
         paths,
         {
-            "command": f"fmi train-demo --seed {seed}",
+            "command": f"fmi train-demo assets --seed {seed}",
             "seed": seed,
             "model": asdict(log),
             "sae_steps": sae_steps,
@@ -97,6 +103,7 @@ def train_demo(
             "minutes": round(minutes, 1),
             "cpu_minutes": round(cpu_minutes, 1),
             "threads": 1,
+            "other_seeds": others,
         },
         measured,
     )
@@ -148,6 +155,5 @@ def _save_provenance(paths: AssetPaths, run: dict[str, object], measured: Measur
         },
         "bars": [asdict(bar) | {"passed": bar.passed} for bar in bars(measured)],
         "measurements": asdict(measured),
-        "other_seeds": {},
     }
     paths.provenance.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -75,19 +75,20 @@ def load_truth(path: Path) -> dict[str, TrueGroup]:
     """
     if not path.is_file():
         raise MissingArtifactError(
-            f"There is no ground truth at {path}. Make it with: fmi train-demo"
+            f"There is no ground truth at {path}. Make it with: fmi train-demo {path.parent}"
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format_version"] != FORMAT_VERSION:
             raise CorruptArtifactError(
                 f"{path} has format version {content['format_version']}, this package reads "
-                f"{FORMAT_VERSION}. Make it anew with: fmi train-demo"
+                f"{FORMAT_VERSION}. Make it anew with: fmi train-demo {path.parent}"
             )
         groups = [_group(item) for item in content["groups"]]
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptArtifactError(
-            f"{path} is not a ground-truth file ({error}). Make it anew with: fmi train-demo"
+            f"{path} is not a ground-truth file ({error}). Make it anew with: "
+            f"fmi train-demo {path.parent}"
         ) from error
     return {group.name: group for group in groups}
 
