@@ -226,5 +226,5 @@ def test_without_saelens_the_error_says_what_to_install(
 ) -> None:
     folder = topk_folder(gpt2, tmp_path / "topk")
     monkeypatch.setitem(sys.modules, "sae_lens", None)
-    with pytest.raises(MissingExtraError, match=r"feature-manifold-interface\[saelens\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[saelens\]"):
         load(gpt2, sae_path=str(folder))

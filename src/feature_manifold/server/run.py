@@ -42,6 +42,8 @@ def run_server(settings: ServerSettings, *, announce: Callable[[str], None]) -> 
             server_header=False,
             proxy_headers=False,
             limit_concurrency=MAX_CONNECTIONS,
+            # Nothing is set up or torn down; waiting for it, a Ctrl-C would end in a trace.
+            lifespan="off",
         )
         announce(address(settings))
         with contextlib.suppress(KeyboardInterrupt):
