@@ -6,11 +6,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from feature_manifold.core.rng import generator
-from feature_manifold.demo.bars import coordinate_fit, principal_ring, ring_in
+from feature_manifold.demo.bars import coordinate_fit, principal_ring, ranked_clusters, ring_in
 from feature_manifold.demo.clusters import (
     cloud_of,
     communities,
     loops,
+    refined,
     regular_loop,
     score,
     view_of,
@@ -19,7 +20,7 @@ from feature_manifold.demo.groups import NUMBERS
 
 pytest.importorskip("ripser")
 
-N_WORDS, LATENTS_PER_WORD, D_MODEL = 12, 2, 32
+N_GROUPS, N_WORDS, LATENTS_PER_WORD, D_MODEL = 6, 12, 2, 32
 
 
 def polygon(n: int) -> NDArray[np.float64]:
@@ -82,25 +83,29 @@ def test_a_horseshoe_counts_as_a_line() -> None:
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[sp.csr_matrix, NDArray[np.float32], NDArray[np.int64]]:
-    """Firings of a ring of twelve words, a lump of twelve words, and a latent that fires anywhere.
+    """Firings of a ring of twelve words, of five lumps as large, and of a latent without a group.
 
-    Each word's latents fire on it and, weakly, on both neighbours.
+    Each word's latents fire on it and, ever more weakly, on three neighbours either way.
     """
     rng = generator(0, "test", "planted")
     n_tokens = 20_000
-    token_ids = rng.integers(4 * N_WORDS, size=n_tokens)
+    token_ids = rng.integers((N_GROUPS + 2) * N_WORDS, size=n_tokens)
     tuning = np.repeat(np.eye(N_WORDS), LATENTS_PER_WORD, axis=1)
-    tuning += 0.6 * (np.roll(tuning, 1, axis=0) + np.roll(tuning, -1, axis=0))
+    near = [(0.6, 1), (0.3, 2), (0.1, 3)]
+    tuning = tuning + sum(
+        size * (np.roll(tuning, step, axis=0) + np.roll(tuning, -step, axis=0))
+        for size, step in near
+    )
     n = tuning.shape[1]
-    firings = np.zeros((n_tokens, 2 * n + 1), dtype=np.float32)
-    for group in (0, 1):
+    firings = np.zeros((n_tokens, N_GROUPS * n + 1), dtype=np.float32)
+    for group in range(N_GROUPS):
         here = token_ids // N_WORDS == group
         noise = rng.uniform(0.9, 1.1, (here.sum(), n))
         firings[here, group * n : (group + 1) * n] = tuning[token_ids[here] % N_WORDS] * noise
     firings[rng.random(n_tokens) < 0.3, -1] = 1
     ring = np.repeat(in_space(polygon(N_WORDS)), LATENTS_PER_WORD, axis=0)
-    lump = 3 + 0.1 * rng.standard_normal((n, D_MODEL))
-    decoder = np.r_[ring, lump, rng.standard_normal((1, D_MODEL))].astype(np.float32)
+    lumps = 3 + 0.1 * rng.standard_normal(((N_GROUPS - 1) * n, D_MODEL))
+    decoder = np.r_[ring, lumps, rng.standard_normal((1, D_MODEL))].astype(np.float32)
     return sp.csr_matrix(firings), decoder, token_ids
 
 
@@ -111,8 +116,29 @@ def test_groups_that_fire_together_are_found_without_labels(
     found = communities(firings, seed=0)
     n = N_WORDS * LATENTS_PER_WORD
     group = [{int(latent) // n for latent in latents} for latents in found]
-    assert all(len(one) == 1 for one in group), "no community mixes the ring with the lump"
-    assert not any(2 in one for one in group), "what fires anywhere joins nobody"
+    assert all(len(one) == 1 for one in group), "no community mixes two groups"
+    assert not any(N_GROUPS in one for one in group), "what fires anywhere joins nobody"
+
+
+def test_a_ragged_community_is_mended_by_its_core_tokens(
+    planted: tuple[sp.csr_matrix, NDArray[np.float32], NDArray[np.int64]],
+) -> None:
+    firings, _, token_ids = planted
+    n = N_WORDS * LATENTS_PER_WORD
+    ragged = np.r_[np.arange(2, n), n + 5]  # two of the ring are missing, one of the lump is in
+    np.testing.assert_array_equal(refined(ragged, firings, token_ids), np.arange(n))
+
+
+def test_each_group_is_ranked_once_though_resolutions_overlap(
+    planted: tuple[sp.csr_matrix, NDArray[np.float32], NDArray[np.int64]],
+) -> None:
+    firings, decoder, token_ids = planted
+    found = ranked_clusters(firings, decoder, token_ids, seed=0)
+    n = N_WORDS * LATENTS_PER_WORD
+    np.testing.assert_array_equal(found[0].cloud.latents, np.arange(n))
+    members = np.concatenate([candidate.cloud.latents for candidate in found])
+    assert len(np.unique(members)) > 0.5 * len(members)
+    assert sum(len(np.intersect1d(c.cloud.latents, np.arange(n))) > n / 2 for c in found) == 1
 
 
 def test_core_tokens_and_moments_are_those_of_the_plain_computation(
