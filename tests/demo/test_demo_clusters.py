@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from feature_manifold.core.rng import generator
 from feature_manifold.demo.bars import coordinate_fit, principal_ring, ranked_clusters, ring_in
 from feature_manifold.demo.clusters import (
+    activation_by_type,
     cloud_of,
     communities,
     loops,
@@ -126,7 +127,8 @@ def test_a_ragged_community_is_mended_by_its_core_tokens(
     firings, _, token_ids = planted
     n = N_WORDS * LATENTS_PER_WORD
     ragged = np.r_[np.arange(2, n), n + 5]  # two of the ring are missing, one of the lump is in
-    np.testing.assert_array_equal(refined(ragged, firings, token_ids), np.arange(n))
+    by_type = activation_by_type(firings, token_ids)
+    np.testing.assert_array_equal(refined(ragged, by_type, firings, token_ids), np.arange(n))
 
 
 def test_each_group_is_ranked_once_though_resolutions_overlap(

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from feature_manifold.demo.clusters import (
     MIN_CORE,
-    MIN_FIRINGS,
+    MIN_LATENTS,
     Cloud,
     View,
+    activation_by_type,
     cloud_of,
     communities,
+    latents_on,
     refined,
     score,
     type_means,
@@ -107,12 +109,13 @@ def ranked_clusters(
     Of clusters that share more than half of the smaller one's latents only the best is kept.
     """
     found = []
+    by_type = activation_by_type(firings, token_ids)
     members = {
-        tuple(refined(latents, firings, token_ids).tolist())
+        tuple(refined(latents, by_type, firings, token_ids).tolist())
         for latents in communities(firings, seed=seed)
     }
     for latents in sorted(members):
-        if len(latents) < 3:
+        if len(latents) < MIN_LATENTS:
             continue
         cloud = cloud_of(np.array(latents), firings, decoder, token_ids)
         if len(cloud.core) >= MIN_CORE:
@@ -132,14 +135,10 @@ def group_results(
     token_ids: NDArray[np.int64],
 ) -> dict[str, GroupResult]:
     """Score the ranked clusters against every group; labels are used here and only here."""
-    by_type = _activation_by_type(firings, token_ids)
-    total = np.maximum(np.asarray(by_type.sum(0)).ravel(), 1e-30)
-    often = firings.getnnz(axis=0) >= MIN_FIRINGS
+    by_type = activation_by_type(firings, token_ids)
     results = {}
     for group in GROUPS:
-        words = word_ids(group)
-        share = np.asarray(by_type[words].sum(0)).ravel() / total
-        members = np.flatnonzero((share > MEMBER_SHARE) & often)
+        members = latents_on(word_ids(group), by_type, firings, share=MEMBER_SHARE)
         circle = group.kind is Kind.CIRCLE
         f1 = [_f1(candidate.cloud.latents, members) for candidate in candidates]
         if not f1:
@@ -245,13 +244,6 @@ def coordinate_fit(points: NDArray[np.float64], group: Group) -> float:
     weights = np.linalg.lstsq(design, target, rcond=None)[0]
     residual = ((target - design @ weights) ** 2).sum()
     return float(1 - residual / ((target - target.mean(0)) ** 2).sum())
-
-
-def _activation_by_type(firings: sp.csr_matrix, token_ids: NDArray[np.int64]) -> sp.csr_matrix:
-    """Summed activation by token type, (n_types, n_latents)."""
-    n = len(token_ids)
-    pick = sp.csr_matrix((np.ones(n, np.float32), (token_ids, np.arange(n))))
-    return (pick @ firings).tocsr()
 
 
 def _overlap(one: Cloud, other: Cloud) -> float:

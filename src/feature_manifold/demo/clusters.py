@@ -19,6 +19,7 @@ MIN_JACCARD = 0.02
 #: From few large communities to many small ones; no single one suits every group.
 RESOLUTIONS = (2.0, 4.0, 8.0)
 MIN_OCCURRENCES = 8
+MIN_LATENTS = 3
 #: Fewer core tokens make no shape.
 MIN_CORE = 6
 #: A latent that fires less often says nothing about the company it keeps.
@@ -130,7 +131,7 @@ def communities(firings: sp.csr_matrix, *, seed: int) -> list[NDArray[np.int64]]
         label = np.array(list(found.values()))
         for value in np.unique(label):
             groups[tuple(np.sort(latents[label == value]).tolist())] = None
-    return [np.array(group) for group in groups if len(group) >= 3]
+    return [np.array(group) for group in groups if len(group) >= MIN_LATENTS]
 
 
 def cloud_of(
@@ -180,8 +181,28 @@ def core_tokens(mass: NDArray[np.float64], token_ids: NDArray[np.int64]) -> NDAr
     return np.flatnonzero(often & (by_type > 0.4 * reference * occurrences))
 
 
+def activation_by_type(firings: sp.csr_matrix, token_ids: NDArray[np.int64]) -> sp.csr_matrix:
+    """Summed activation by token type, (n_types, n_latents)."""
+    n = len(token_ids)
+    pick = sp.csr_matrix((np.ones(n, np.float32), (token_ids, np.arange(n))))
+    return (pick @ firings).tocsr()
+
+
+def latents_on(
+    types: NDArray[np.int64], by_type: sp.csr_matrix, firings: sp.csr_matrix, *, share: float
+) -> NDArray[np.int64]:
+    """Latents with more than ``share`` of their activation on ``types``, and enough firings."""
+    total = np.asarray(by_type.sum(0)).ravel()
+    inside = np.asarray(by_type[types].sum(0)).ravel()
+    often = firings.getnnz(axis=0) >= MIN_FIRINGS
+    return np.flatnonzero(often & (inside > share * total))
+
+
 def refined(
-    latents: NDArray[np.int64], firings: sp.csr_matrix, token_ids: NDArray[np.int64]
+    latents: NDArray[np.int64],
+    by_type: sp.csr_matrix,
+    firings: sp.csr_matrix,
+    token_ids: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Exchange a community's members for the latents that fire mostly on its core tokens.
 
@@ -189,11 +210,7 @@ def refined(
     neighbour. Which token types they are about is robust, and settles who belongs.
     """
     mass = np.asarray(firings[:, latents].sum(1)).ravel().astype(np.float64)
-    inside = np.isin(token_ids, core_tokens(mass, token_ids))
-    total = np.asarray(firings.sum(0)).ravel()
-    on_core = np.asarray(firings[inside].sum(0)).ravel()
-    often = firings.getnnz(axis=0) >= MIN_FIRINGS
-    return np.flatnonzero(often & (on_core > CORE_SHARE * total))
+    return latents_on(core_tokens(mass, token_ids), by_type, firings, share=CORE_SHARE)
 
 
 def type_means(

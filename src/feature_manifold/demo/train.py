@@ -68,13 +68,7 @@ def train_demo(
     """
     model_steps = train_model.STEPS if model_steps is None else model_steps
     sae_steps = train_sae.STEPS if sae_steps is None else sae_steps
-    for name, value in (
-        ("model_steps", model_steps),
-        ("sae_steps", sae_steps),
-        ("corpus_tokens", corpus_tokens),
-    ):
-        if value < 1:
-            raise ConfigError(f"{name} is {value}; give at least 1, or leave it out.")
+    _check_counts(model_steps=model_steps, sae_steps=sae_steps, corpus_tokens=corpus_tokens)
     others = other_seeds(tuple(AssetPaths(folder) for folder in compare))
     start, cpu_start = time.perf_counter(), time.process_time()
     paths = AssetPaths(out)
@@ -108,6 +102,12 @@ def train_demo(
         measured,
     )
     write_card(paths)
+
+
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        if value < 1:
+            raise ConfigError(f"{name} is {value}; give at least 1, or leave it out.")
 
 
 def _save_model(model: "Gemma3ForCausalLM", folder: Path) -> None:
