@@ -14,7 +14,9 @@ from feature_manifold.core.progress import console_progress
 from feature_manifold.pipeline.pipeline import HARVESTING
 from feature_manifold.pipeline.plan import Selection
 
-WorkersOption = Annotated[int, typer.Option(min=1, help="Threads; results do not depend on it.")]
+WorkersOption = Annotated[
+    int, typer.Option(min=0, help="Threads, 0 for one per processor; results do not depend on it.")
+]
 TopKOption = Annotated[int, typer.Option("--top-k", min=1, help="Neighbours kept per latent.")]
 
 
@@ -52,7 +54,7 @@ def build_indices(
     *,
     input_dir: Annotated[Path, typer.Option("--input-dir", help="Raw activations.")],
     output_dir: Annotated[Path, typer.Option("--output-dir", help="Folder to write.")],
-    n_workers: WorkersOption = 1,
+    n_workers: WorkersOption = 0,
 ) -> None:
     """Create per-latent indices from harvest shards."""
     from feature_manifold.pipeline.steps import index_folder
@@ -71,7 +73,7 @@ def compute_edges(
     skip_jaccard: Annotated[
         bool, typer.Option("--skip-jaccard", help="Leave out Jaccard edges.")
     ] = False,
-    n_workers: WorkersOption = 1,
+    n_workers: WorkersOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of UMAP.")] = 0,
 ) -> None:
     """Compute UMAP positions and similarity edges."""
@@ -108,7 +110,7 @@ def extract_top_activations(
         str | None,
         typer.Option(help="Model whose tokenizer to use; else the model in metadata.json."),
     ] = None,
-    n_workers: WorkersOption = 1,
+    n_workers: WorkersOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
 ) -> None:
     """Extract top-k examples per latent for the visualizer."""

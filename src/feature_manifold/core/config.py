@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import importlib.resources
 import json
+import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self, TypeVar
@@ -116,7 +117,9 @@ class ExperimentConfig(BaseModel):
     device: str = _field("auto", "Where the model runs: auto, cpu, mps, cuda or cuda:N.")
     batch_size: int = _field(8, "Windows in a forward pass.", ge=1, le=4096)
     latent_chunk: int = _field(4096, "Latents encoded at a time.", ge=1)
-    n_workers: int = _field(1, "Threads for the stages that use several.", ge=1, le=1024)
+    n_workers: int = _field(
+        0, "Threads for the stages that use several; 0 takes every processor.", ge=0, le=1024
+    )
 
     @field_validator("sae_width")
     @classmethod
@@ -153,6 +156,11 @@ class ExperimentConfig(BaseModel):
         return "_".join(parts)
 
     @property
+    def threads(self) -> int:
+        """Threads for the stages that use several: ``n_workers``, or one per processor."""
+        return self.n_workers or processors()
+
+    @property
     def nominal_latents(self) -> int:
         """Latents that ``sae-width`` stands for, about: 65k is taken for 66,560."""
         units = {"k": 1 << 10, "m": 1 << 20}
@@ -175,6 +183,13 @@ class ExperimentConfig(BaseModel):
 
 def _stages_of(extra: Any) -> list[str]:
     return list(extra["stages"]) if isinstance(extra, dict) else []
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def width_names(n_latents: int) -> list[str]:

@@ -144,7 +144,7 @@ def run_harvest(
             logger.info("harvest: %d of %d shards to compute", len(missing), len(ranges))
             n_rows = sum(shards.n_rows(number) for number in missing)
             with progress.task("harvest", total=n_rows, unit="tokens") as task:
-                _run_workers(harvester, shards, missing, config.n_workers, task.advance)
+                _run_workers(harvester, shards, missing, config.threads, task.advance)
     seen = padded_rows(table.windows, ranges, max_rows=max_rows)
     logger.info("padding: %.1f %% of the model's input", 100 * (1 - table.n_tokens / max(seen, 1)))
     return HarvestFacts(

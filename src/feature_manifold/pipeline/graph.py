@@ -42,7 +42,7 @@ def _run(context: StageContext) -> StageResult:
         by_token=experiment.by_token,
         top_k=config.edges_top_k,
         n_neighbors=config.umap_neighbors,
-        n_workers=config.n_workers,
+        n_workers=config.threads,
         progress=context.progress,
     )
     facts: dict[str, Any] = {"top_k": config.edges_top_k}

@@ -64,6 +64,10 @@ def _no_fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[s
     return {}
 
 
+def _no_memory(config: ExperimentConfig, paths: ExperimentPaths) -> int:
+    return 0
+
+
 def _no_check(config: ExperimentConfig) -> None:
     pass
 
@@ -88,6 +92,9 @@ class Stage:
         Writes the folder's files.
     estimate
         Bytes that it will write, about.
+    memory
+        Bytes of resident memory that it will take at its peak, about, the interpreter and its
+        libraries included; 0 where that is not estimated.
     fingerprints
         Digests of further files that it reads: models, SAEs and corpora on this machine.
     resumable
@@ -104,5 +111,6 @@ class Stage:
     run: Callable[[StageContext], StageResult]
     estimate: Callable[[ExperimentConfig, ExperimentPaths], int]
     fingerprints: Callable[[ExperimentConfig, ExperimentPaths], dict[str, str]] = _no_fingerprints
+    memory: Callable[[ExperimentConfig, ExperimentPaths], int] = _no_memory
     resumable: bool = False
     check: Callable[[ExperimentConfig], None] = _no_check
