@@ -1,6 +1,7 @@
 """Slow and obvious versions of every kernel: what the fast ones must equal."""
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -67,7 +68,7 @@ def statistics_of(firings: FiringsByLatent, token_id: Array) -> Array:
             continue
         values = activations.astype(np.float64)
         percentiles = [np.percentile(values, q, method="linear") for q in (10, 50, 90)]
-        mean = sum(float(value) for value in values) / len(values)
+        mean = math.fsum(values) / len(values)
         least, greatest = min(values), max(values)
         out[latent] = (len(tokens), least, greatest, mean, *percentiles, label, label_count)
     return out

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from feature_manifold.core.arrays import Array, Int64Array
+from feature_manifold.core.counting import most_frequent, n_token_ids
 from feature_manifold.core.kernels import kernel
 from feature_manifold.core.progress import Progress
 from feature_manifold.index.blocks import BLOCK_FIRINGS, row_blocks
@@ -59,59 +60,52 @@ def shard_labels(shards: Sequence[Shard], token_id: Array, *, progress: Progress
     dtype = activation_dtype(shards)
     best = np.full(n_latents, -1, dtype=np.int32)
     count = np.zeros(n_latents, dtype=np.int64)
-    counter = id_counter(token_id)
+    token_id = np.array(token_id)
+    n_ids = n_token_ids(token_id)
     with progress.task("label latents", total=int(indptr[-1]), unit="firings") as task:
         for first, last in row_blocks(indptr, max_entries=BLOCK_FIRINGS):
             tokens, _ = merge_block(shards, indptr, first, last, dtype=dtype)
             offsets = indptr[first : last + 1] - indptr[first]
-            ids = token_id[tokens]
-            best[first:last], count[first:last] = most_frequent(offsets, ids, counter)
+            best[first:last], count[first:last] = labels_of(offsets, tokens, token_id, n_ids=n_ids)
             task.advance(len(tokens))
     return Labels(best, count, np.diff(indptr))
 
 
-def id_counter(token_id: Array) -> Int64Array:
-    """Return zeros, one per vocabulary entry that occurs, for ``most_frequent``."""
-    size = int(token_id.max()) + 1 if len(token_id) else 0
-    return np.zeros(size, dtype=np.int64)
-
-
-def most_frequent(indptr: Int64Array, ids: Array, counter: Int64Array) -> tuple[Array, Int64Array]:
-    """Find the most frequent id of each row; the smallest of several; -1 where there is none.
+def labels_of(
+    offsets: Int64Array, tokens: Array, token_id: Array, *, n_ids: int
+) -> tuple[Array, Int64Array]:
+    """Find the token id on which each latent fires most; the smallest of several.
 
     Parameters
     ----------
-    indptr
-        int64 (n_rows + 1,).
-    ids
-        int32 (n_entries,), below ``len(counter)``; negative ids are unknown and do not count.
-    counter
-        All zero, and all zero again afterwards.
+    offsets
+        int64 (n_latents + 1,), first firing of each latent.
+    tokens
+        uint32 (n_firings,), rows of the token table.
+    token_id
+        int32 (n_tokens,); negative ids are unknown and do not count.
+    n_ids
+        ``counting.n_token_ids(token_id)``.
 
     Returns
     -------
-    ids : numpy.ndarray
-        int32 (n_rows,).
-    counts : numpy.ndarray
-        int64 (n_rows,).
+    token_id : numpy.ndarray
+        int32 (n_latents,); -1 where there is none.
+    count : numpy.ndarray
+        int64 (n_latents,).
     """
-    best = np.full(len(indptr) - 1, -1, dtype=np.int32)
-    count = np.zeros(len(indptr) - 1, dtype=np.int64)
-    _count_rows(indptr, ids, counter, best, count)
+    best = np.full(len(offsets) - 1, -1, dtype=np.int32)
+    count = np.zeros(len(offsets) - 1, dtype=np.int64)
+    _label_rows(offsets, tokens, token_id, n_ids, best, count)
     return best, count
 
 
 @kernel()
-def _count_rows(indptr: Array, ids: Array, counter: Array, best: Array, count: Array) -> None:
-    for row in range(len(indptr) - 1):
-        for entry in range(indptr[row], indptr[row + 1]):
-            if ids[entry] >= 0:
-                counter[ids[entry]] += 1
-        for entry in range(indptr[row], indptr[row + 1]):
-            found = ids[entry]
-            if found < 0 or counter[found] == 0:
-                continue
-            if counter[found] > count[row] or (counter[found] == count[row] and found < best[row]):
-                best[row] = found
-                count[row] = counter[found]
-            counter[found] = 0
+def _label_rows(
+    offsets: Array, tokens: Array, token_id: Array, n_ids: int, best: Array, count: Array
+) -> None:
+    counter = np.zeros(n_ids, dtype=np.uint32)
+    seen = np.empty(n_ids, dtype=np.int32)
+    for row in range(len(best)):
+        own = tokens[offsets[row] : offsets[row + 1]]
+        most_frequent(own, token_id, counter, seen, best[row : row + 1], count[row : row + 1])

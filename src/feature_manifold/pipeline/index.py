@@ -57,7 +57,9 @@ def _run(context: StageContext) -> StageResult:
         progress=progress,
     )
     save_npy(folder / TOKEN_INDPTR, by_token.indptr)
-    statistics = latent_statistics(by_latent, tokens.token_id, progress=progress)
+    statistics = latent_statistics(
+        by_latent, tokens.token_id, n_workers=context.config.threads, progress=progress
+    )
     save_npy(folder / STATISTICS, statistics)
     facts = {
         "n_firings": n_firings,
