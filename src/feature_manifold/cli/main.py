@@ -3,7 +3,7 @@
 import typer
 
 from feature_manifold import __version__
-from feature_manifold.cli import demo, experiments, run, serve
+from feature_manifold.cli import demo, experiments, run, serve, synth
 from feature_manifold.cli.shell import run_shell
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ demo.register(app)
 run.register(app)
 serve.register(app)
 experiments.register(app)
+synth.register(app)
 
 
 def main() -> None:
