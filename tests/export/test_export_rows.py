@@ -8,6 +8,7 @@ from tests.firing_strategies import activations
 from feature_manifold.core.arrays import Array
 from feature_manifold.export.rows import spec_rows
 from feature_manifold.index.rows import sort_firings, token_table_of_rows
+from feature_manifold.store.spec_layout import TokenRows
 from feature_manifold.store.token_table import TokenTable
 
 
@@ -33,13 +34,16 @@ def test_rows_read_back_are_the_same_firings(dense: Array, data: st.DataObject) 
     assert list(zip(joined["token_indices"], joined["latent_indices"], strict=True)) == expected
     again = sort_firings(
         joined["latent_indices"],
-        joined["token_indices"],
+        joined["token_indices"].astype(np.uint32),
         joined["activations"],
         dense.shape[1],
-        n_tokens=dense.shape[0],
     )
     np.testing.assert_array_equal(again.activations, reference.by_latent_of(dense).activations)
-    rebuilt = token_table_of_rows(found, dense.shape[0])
+    blocks = [
+        TokenRows(rows.token_indices, rows.token_ids, rows.doc_ids, rows.positions, 0, rows.name)
+        for rows in found
+    ]
+    rebuilt = token_table_of_rows(blocks, dense.shape[0])
     fired = dense.any(axis=1)
     np.testing.assert_array_equal(rebuilt.token_id[fired], table.token_id[fired])
     np.testing.assert_array_equal(rebuilt.position[fired], table.position[fired])

@@ -6,23 +6,29 @@ lies in a raw folder into a corpus and shards of our own, from which the usual s
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
+from feature_manifold.core.arrays import Array
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
-from feature_manifold.core.progress import Progress
-from feature_manifold.index.rows import sort_firings, token_table_of_rows
+from feature_manifold.index.rows import token_table_of_rows
+from feature_manifold.pipeline.spec_shards import BATCH_ROWS, batch_bytes, convert_shards
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.fingerprint import fingerprint
 from feature_manifold.store.layout import DECODER, MANIFEST, METADATA, ExperimentPaths
 from feature_manifold.store.manifest import changed_inputs, read_manifest
 from feature_manifold.store.npy import open_npy
-from feature_manifold.store.shards import open_shard, shard_folders, write_shard
-from feature_manifold.store.spec_layout import FiringRows, open_spec_shard, spec_shard_paths
+from feature_manifold.store.prototype import UNKNOWN_TEXT, load_foreign_vocabulary
+from feature_manifold.store.shards import open_shard, shard_folders
+from feature_manifold.store.spec_layout import (
+    BLOCK_ROWS,
+    last_token,
+    spec_shard_paths,
+    spec_shard_size,
+    token_blocks,
+)
 from feature_manifold.store.token_table import (
     load_metadata,
     save_metadata,
@@ -37,6 +43,12 @@ NATIVE = "native"
 MAX_ROWS = 1 << 32
 """Rows that a token table can have: firings hold them in 32 bits."""
 
+PROCESS_BYTES = 300 << 20
+"""The interpreter, its libraries and compiled kernels."""
+
+TOKEN_BYTES = 12
+"""Columns of the token table."""
+
 
 @dataclass(frozen=True)
 class RawFolder:
@@ -47,27 +59,39 @@ class RawFolder:
     folder
         As the user named it.
     native
-        The experiment-shaped folder that holds it in our layout; None for the specification's.
+        The folder that holds ``corpus/`` and ``raw_activations/`` in our layout; None for the
+        specification's.
+    described
+        The folder of the ``decoder.npy`` and ``metadata.json`` of these activations.
     max_shards
         Shards to take, from the first on; None takes all.
     tokenizer
         Model whose tokenizer turns token ids into text; only the specification's layout needs it.
+    vocabulary
+        File of another program that does.
+    n_latents
+        Latents, where there is no decoder to tell.
     """
 
     folder: Path
     native: Path | None
+    described: Path
     max_shards: int | None = None
     tokenizer: str | None = None
+    vocabulary: Path | None = None
+    n_latents: int | None = None
 
     @property
     def decoder(self) -> Path:
         """Where the decoder of these activations lies."""
-        return (self.native or self.folder) / DECODER
+        return self.described / DECODER
 
     @property
-    def metadata(self) -> Path:
-        """The folder whose ``metadata.json`` describes these activations."""
-        return self.native or self.folder
+    def files(self) -> list[Path]:
+        """Shards, of either layout."""
+        if self.native is None:
+            return spec_shard_paths(self.folder)[: self.max_shards]
+        return shard_folders(self.native / RAW)[: self.max_shards]
 
 
 def find_raw(folder: Path, *, max_shards: int | None = None) -> RawFolder:
@@ -79,20 +103,27 @@ def find_raw(folder: Path, *, max_shards: int | None = None) -> RawFolder:
         If there are no shards of either layout, or the harvest that made them is not finished.
     """
     if (folder / NATIVE / RAW).is_dir():
-        _check_finished(ExperimentPaths(folder / NATIVE, folder))
-        return RawFolder(folder, folder / NATIVE, max_shards)
+        check_finished(ExperimentPaths(folder / NATIVE, folder))
+        return RawFolder(folder, folder / NATIVE, folder / NATIVE, max_shards)
     if shard_folders(folder):
-        _check_finished(ExperimentPaths(folder.parent, folder))
-        return RawFolder(folder, folder.parent, max_shards)
+        check_finished(ExperimentPaths(folder.parent, folder))
+        return RawFolder(folder, folder.parent, folder.parent, max_shards)
     if spec_shard_paths(folder):
-        return RawFolder(folder, None, max_shards)
+        return RawFolder(folder, None, folder, max_shards)
     raise MissingArtifactError(
         f"No shards in {folder} (neither shard_*.npz nor shard_*/). Harvest them with: "
         f"python scripts/harvest_activations_v2.py --output-dir {folder}"
     )
 
 
-def _check_finished(paths: ExperimentPaths) -> None:
+def check_finished(paths: ExperimentPaths) -> None:
+    """Refuse a harvest in our layout that is not finished, or of another corpus.
+
+    Raises
+    ------
+    MissingArtifactError, CorruptArtifactError
+        Saying what to do about it.
+    """
     manifest = read_manifest(paths.raw_activations)
     if manifest is None or read_manifest(paths.corpus) is None:
         raise MissingArtifactError(
@@ -106,17 +137,14 @@ def _check_finished(paths: ExperimentPaths) -> None:
         )
 
 
-def adopting_stages(raw: RawFolder) -> tuple[Stage, ...]:
+def adopting_stages(raw: RawFolder) -> tuple[Stage, Stage]:
     """Return the stages that turn a raw folder into a corpus and shards of our own."""
 
     def fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:
-        files = [*_shard_files(raw), raw.metadata / METADATA, raw.decoder]
-        return {path.name: fingerprint(path) for path in files if path.exists()} | {
+        files = [*raw.files, raw.described / METADATA, raw.decoder, raw.vocabulary]
+        return {path.name: fingerprint(path) for path in files if path and path.exists()} | {
             "tokenizer": raw.tokenizer or ""
         }
-
-    def estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
-        return 0 if raw.native else sum(path.stat().st_size for path in _shard_files(raw)) // 2
 
     corpus = Stage(
         name="adopt-corpus",
@@ -125,7 +153,8 @@ def adopting_stages(raw: RawFolder) -> tuple[Stage, ...]:
         folder=lambda paths: paths.corpus,
         inputs=(),
         run=lambda context: _adopt_corpus(raw, context),
-        estimate=lambda config, paths: 0,
+        estimate=lambda config, paths: _corpus_bytes(raw, paths),
+        memory=lambda config, paths: _corpus_memory(raw),
         fingerprints=fingerprints,
     )
     shards = Stage(
@@ -135,7 +164,8 @@ def adopting_stages(raw: RawFolder) -> tuple[Stage, ...]:
         folder=lambda paths: paths.raw_activations,
         inputs=("adopt-corpus",),
         run=lambda context: _adopt_shards(raw, context),
-        estimate=estimate,
+        estimate=lambda config, paths: _shard_bytes(raw, paths),
+        memory=lambda config, paths: _shard_memory(raw),
         fingerprints=fingerprints,
     )
     return corpus, shards
@@ -157,13 +187,19 @@ def adopt_decoder(raw: RawFolder, paths: ExperimentPaths) -> None:
     """
     open_npy(raw.decoder, dtypes=("<f4",), shape=(None, None))
     paths.root.mkdir(parents=True, exist_ok=True)
-    if raw.decoder.resolve() != paths.decoder.resolve():
-        aside = paths.decoder.with_suffix(".partial")
-        aside.unlink(missing_ok=True)
-        link_or_copy(raw.decoder, aside)
-        aside.replace(paths.decoder)
-    if raw.metadata.resolve() != paths.root.resolve():
-        save_metadata(paths.root, load_metadata(raw.metadata))
+    link_aside(raw.decoder, paths.decoder)
+    if raw.described.resolve() != paths.root.resolve():
+        save_metadata(paths.root, load_metadata(raw.described))
+
+
+def link_aside(source: Path, target: Path) -> None:
+    """Hard-link or copy an immutable file over another at once; nothing if they are the same."""
+    if source.resolve() == target.resolve():
+        return
+    aside = target.with_suffix(".partial")
+    aside.unlink(missing_ok=True)
+    link_or_copy(source, aside)
+    aside.replace(target)
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:
@@ -174,10 +210,46 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _shard_files(raw: RawFolder) -> list[Path]:
-    if raw.native is None:
-        return spec_shard_paths(raw.folder)[: raw.max_shards]
-    return shard_folders(raw.native / RAW)[: raw.max_shards]
+def copied_bytes(files: Iterable[Path], folder: Path) -> int:
+    """Return what ``link_or_copy`` of files into a folder takes: nothing on one file system."""
+    while not folder.exists():
+        folder = folder.parent
+    device = folder.stat().st_dev
+    sizes = (path.stat() for path in files if path.is_file())
+    return sum(size.st_size for size in sizes if size.st_dev != device)
+
+
+def table_rows(raw: RawFolder) -> int:
+    """Return the rows of the token table of the specification's shards.
+
+    They are stated as ``n_tokens`` by our harvest script. Elsewhere rows after the last token
+    that fires are known from ``num_tokens`` alone, which counts no put-in BOS.
+
+    Raises
+    ------
+    CorruptArtifactError
+        If the metadata states what cannot be, or the last shard cannot be read.
+    """
+    if raw.max_shards is None and (stated := _stated_rows(raw.described, "n_tokens")) is not None:
+        return stated
+    last = (token for path in reversed(raw.files) if (token := last_token(path)) is not None)
+    known = next(last, -1) + 1
+    if raw.max_shards is not None:
+        return known
+    return max(known, _stated_rows(raw.described, "num_tokens") or 0)
+
+
+def _stated_rows(folder: Path, key: str) -> int | None:
+    stated = load_metadata(folder) if (folder / METADATA).exists() else {}
+    if key not in stated:
+        return None
+    rows = stated[key]
+    if type(rows) is not int or not 0 <= rows <= MAX_ROWS:
+        raise CorruptArtifactError(
+            f"{folder / METADATA}: {key} is {rows!r}, expected the number of tokens of the "
+            "corpus. Correct it, or leave it out."
+        )
+    return rows
 
 
 def _adopt_corpus(raw: RawFolder, context: StageContext) -> StageResult:
@@ -188,129 +260,103 @@ def _adopt_corpus(raw: RawFolder, context: StageContext) -> StageResult:
         )
         (context.folder / MANIFEST).unlink(missing_ok=True)
         return StageResult(facts={"adopted": "native"})
-    files = _shard_files(raw)
-    n_tokens = _rows_in(files)
-    if raw.max_shards is None:
-        # Tokens after the last one that fires are known from the metadata alone.
-        n_tokens = max(n_tokens, _stated_tokens(raw.metadata))
-    rows = (open_spec_shard(path) for path in files)
-    save_token_table(context.folder, token_table_of_rows(rows, n_tokens))
-    if raw.tokenizer is not None:
-        # Imported here: it needs transformers.
-        from feature_manifold.corpus.tokenizer import Tokenizer
-
-        save_vocabulary(context.folder, Tokenizer(raw.tokenizer).vocabulary())
+    n_tokens = table_rows(raw)
+    blocks = (block for path in raw.files for block in token_blocks(path))
+    table = token_table_of_rows(blocks, n_tokens)
+    save_token_table(context.folder, table)
+    save_adopted_vocabulary(context.folder, table.token_id, raw.vocabulary, raw.tokenizer)
     return StageResult(facts={"adopted": "npz", "n_tokens": n_tokens})
 
 
-def _rows_in(files: list[Path]) -> int:
-    """Return the row after the last token that fires; rows are in token order."""
-    for path in reversed(files):
-        tokens = open_spec_shard(path).token_indices
-        if len(tokens):
-            last = int(tokens[-1])
-            if not 0 <= last < MAX_ROWS:
-                raise CorruptArtifactError(
-                    f"{path}, row {len(tokens) - 1:,}: bad token {last}; expected 0 to "
-                    f"{MAX_ROWS - 1:,}. Harvest the shard again."
-                )
-            return last + 1
-    return 0
+def save_adopted_vocabulary(
+    folder: Path, token_id: Array, file: Path | None, tokenizer: str | None
+) -> None:
+    """Write a text for every token id that occurs: U+FFFD where nothing tells one.
 
+    Parameters
+    ----------
+    token_id
+        int32 (n_tokens,), -1 where unknown.
+    file
+        Vocabulary or labels of another program; None if there are none.
+    tokenizer
+        Model whose tokenizer tells the texts; it goes before the file.
+    """
+    texts: list[str] = []
+    if tokenizer is not None:
+        # Imported here: it needs transformers.
+        from feature_manifold.corpus.tokenizer import Tokenizer
 
-def _stated_tokens(folder: Path) -> int:
-    stated = load_metadata(folder).get("num_tokens", 0)
-    if type(stated) is not int or not 0 <= stated <= MAX_ROWS:
-        raise CorruptArtifactError(
-            f"{folder / METADATA}: num_tokens is {stated!r}, expected the number of tokens of the "
-            "corpus. Correct it, or leave it out."
-        )
-    return stated
+        texts = Tokenizer(tokenizer).vocabulary()
+    elif file is not None:
+        texts = load_foreign_vocabulary(file)
+    greatest = int(token_id.max(initial=-1))
+    save_vocabulary(folder, texts + [UNKNOWN_TEXT] * (greatest + 1 - len(texts)))
 
 
 def _adopt_shards(raw: RawFolder, context: StageContext) -> StageResult:
     if raw.native is not None:
-        for folder in _shard_files(raw):
+        for folder in raw.files:
             shutil.copytree(folder, context.folder / folder.name, copy_function=link_or_copy)
     else:
-        _convert_shards(raw, context)
-    shards = [open_shard(folder) for folder in shard_folders(context.folder)]
-    facts = {
+        convert_shards(
+            raw.files,
+            context.folder,
+            n_latents=latents_of(raw),
+            n_tokens=context.experiment.tokens.n_tokens,
+            progress=context.progress,
+        )
+    return StageResult(facts=shard_facts(context.folder))
+
+
+def latents_of(raw: RawFolder) -> int:
+    """Return the number of latents: as stated, else that of the decoder's rows.
+
+    Raises
+    ------
+    MissingArtifactError, CorruptArtifactError
+        If the decoder is needed and not there, or not a float32 matrix.
+    """
+    if raw.n_latents is not None:
+        return raw.n_latents
+    return len(open_npy(raw.decoder, dtypes=("<f4",), shape=(None, None)))
+
+
+def _corpus_bytes(raw: RawFolder, paths: ExperimentPaths) -> int:
+    if raw.native is not None:
+        return copied_bytes((raw.native / "corpus").rglob("*"), paths.corpus)
+    return table_rows(raw) * TOKEN_BYTES
+
+
+def _corpus_memory(raw: RawFolder) -> int:
+    # Three columns in memory, and a block of 18 bytes a row as read and as converted.
+    read = 0 if raw.native is not None else table_rows(raw) * TOKEN_BYTES + 36 * BLOCK_ROWS
+    return PROCESS_BYTES + read
+
+
+def _shard_bytes(raw: RawFolder, paths: ExperimentPaths) -> int:
+    if raw.native is not None:
+        files = (path for folder in raw.files for path in folder.iterdir())
+        return copied_bytes(files, paths.raw_activations)
+    sizes = [spec_shard_size(path) for path in raw.files]
+    n_firings = sum(n_rows for n_rows, _ in sizes)
+    per_firing = 4 + min(max(dtype.itemsize for _, dtype in sizes), 4)
+    n_shards = -(-n_firings // BATCH_ROWS)
+    return n_firings * per_firing + n_shards * 8 * (latents_of(raw) + 1)
+
+
+def _shard_memory(raw: RawFolder) -> int:
+    if raw.native is not None:
+        return PROCESS_BYTES
+    n_firings = sum(spec_shard_size(path)[0] for path in raw.files)
+    return PROCESS_BYTES + batch_bytes(n_firings) + 24 * latents_of(raw)
+
+
+def shard_facts(folder: Path) -> dict[str, int]:
+    """Return the figures of the native shards in a folder, for its manifest."""
+    shards = [open_shard(path) for path in shard_folders(folder)]
+    return {
         "n_firings": sum(shard.n_firings for shard in shards),
         "n_latents": shards[0].n_latents,
         "n_shards": len(shards),
     }
-    return StageResult(facts=facts)
-
-
-def _convert_shards(raw: RawFolder, context: StageContext) -> None:
-    n_latents = len(open_npy(raw.decoder, dtypes=("<f4",), shape=(None, None)))
-    n_tokens = context.experiment.tokens.n_tokens
-    start = 0
-    files = _shard_files(raw)
-    for number, (rows, is_last) in enumerate(_whole_tokens(files, context.progress)):
-        shard = sort_firings(
-            rows.latent_indices,
-            rows.token_indices,
-            rows.activations,
-            n_latents,
-            n_tokens=n_tokens,
-            name=rows.name,
-        )
-        stop = n_tokens if is_last else max(shard.stop, start)
-        ranged = replace(shard, start=start, stop=stop)
-        write_shard(context.folder, number, ranged, config={}, inputs={})
-        start = stop
-
-
-def _whole_tokens(files: list[Path], progress: Progress) -> Iterator[tuple[FiringRows, bool]]:
-    """Yield rows such that no token's rows are split between two, and whether they are the last.
-
-    The prototype cuts its shards at a number of rows, in the middle of a token.
-    """
-    kept: FiringRows | None = None
-    with progress.task("adopt shards", total=len(files), unit="shards") as task:
-        for number, path in enumerate(files):
-            rows = open_spec_shard(path)
-            if kept is not None:
-                rows = _joined(kept, rows)
-            is_last = number == len(files) - 1
-            tokens = rows.token_indices
-            if np.any(np.diff(tokens.astype(np.int64)) < 0):
-                row = int(np.flatnonzero(np.diff(tokens.astype(np.int64)) < 0)[0]) + 1
-                raise CorruptArtifactError(
-                    f"{path}, row {row:,}: token {tokens[row]} after {tokens[row - 1]}; rows must "
-                    "be in token order, within and between shards."
-                )
-            cut = (
-                len(tokens)
-                if is_last or not len(tokens)
-                else int(np.searchsorted(tokens, tokens[-1]))
-            )
-            kept = _rows_between(rows, cut, len(tokens))
-            yield _rows_between(rows, 0, cut), is_last
-            task.advance()
-
-
-def _rows_between(rows: FiringRows, start: int, stop: int) -> FiringRows:
-    return FiringRows(
-        rows.token_indices[start:stop],
-        rows.latent_indices[start:stop],
-        rows.activations[start:stop],
-        rows.token_ids[start:stop],
-        rows.doc_ids[start:stop],
-        rows.positions[start:stop],
-        rows.name,
-    )
-
-
-def _joined(first: FiringRows, second: FiringRows) -> FiringRows:
-    return FiringRows(
-        np.concatenate([first.token_indices, second.token_indices]),
-        np.concatenate([first.latent_indices, second.latent_indices]),
-        np.concatenate([first.activations, second.activations]),
-        np.concatenate([first.token_ids, second.token_ids]),
-        np.concatenate([first.doc_ids, second.doc_ids]),
-        np.concatenate([first.positions, second.positions]),
-        second.name,
-    )

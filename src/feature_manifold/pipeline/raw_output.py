@@ -48,7 +48,9 @@ def harvest_to_folder(config: ExperimentConfig, folder: Path, *, progress: Progr
     (folder / DECODER).unlink(missing_ok=True)
     link_or_copy(paths.decoder, folder / DECODER)
     shutil.copyfile(paths.raw_activations / LATENT_LABELS, folder / LATENT_LABELS)
-    save_metadata(folder, {**load_metadata(paths.root), "num_shards": n_shards})
+    n_tokens = open_token_table(paths.corpus).n_tokens
+    stated = {"num_shards": n_shards, "n_tokens": n_tokens}
+    save_metadata(folder, {**load_metadata(paths.root), **stated})
 
 
 def _write_shards(paths: ExperimentPaths, folder: Path, progress: Progress) -> int:

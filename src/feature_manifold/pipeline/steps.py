@@ -112,7 +112,7 @@ def extract_folder(
     """
     raw = find_raw(raw_folder, max_shards=max_shards)
     if raw.native is None:
-        raw = replace(raw, tokenizer=tokenizer or _stated_model(raw.metadata))
+        raw = replace(raw, tokenizer=tokenizer or _stated_model(raw.described))
     folder.mkdir(parents=True, exist_ok=True)
     stages = (*adopting_stages(raw), after_adopting(INDEX), after_adopting(EXAMPLES))
     with experiment_lock(folder / ".lock"):

@@ -153,8 +153,18 @@ def release(*arrays: Array) -> None:
 
 def _read_header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     with path.open("rb") as file:
-        # Headers of untrusted files: numpy parses them with literal_eval, bounded in length.
-        start = io.BytesIO(file.read(16_384))
+        return parse_header(io.BytesIO(file.read(16_384)))
+
+
+def parse_header(start: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Return shape, whether in Fortran order, dtype, and where the data starts.
+
+    Raises
+    ------
+    ValueError, SyntaxError, tokenize.TokenError
+        Of whatever is no header, or one of an impossible shape.
+    """
+    # Headers of untrusted files: numpy parses them with literal_eval, bounded in length.
     version = np.lib.format.read_magic(start)
     if version == (1, 0):
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(start)
