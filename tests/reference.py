@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -135,6 +135,18 @@ def edges_of(values: Array, k: int) -> Array:
     return out
 
 
+def histogram_of(activations: Array) -> tuple[Array, Array]:
+    """Return 31 edges, float32, and the counts between them."""
+    least, greatest = float(activations.min()), float(activations.max())
+    if least == greatest:
+        least, greatest = 0.5 * least, min(1.5 * greatest, float(np.finfo(np.float32).max))
+    bins = np.linspace(least, greatest, 31).astype(np.float32)
+    counts = np.zeros(30, dtype=np.int64)
+    for value in activations:
+        counts[max(place for place in range(30) if place == 0 or bins[place] <= value)] += 1
+    return bins, counts
+
+
 def context_of(token: int, table: TokenTable, context_size: int) -> tuple[int, int]:
     """Return the rows [start, stop) round a token, in its window, without a put-in BOS."""
     window = next(
@@ -157,8 +169,14 @@ def examples_of(
     top_k: int,
     context_size: int,
     percents: dict[str, tuple[int, int]],
+    draw: Callable[[str, tuple[int, int]], Sequence[int]] = lambda _, ranks: range(*ranks),
+    n_picks: int | None = None,
 ) -> list[tuple[str, int, int]]:
-    """Return (group, start, stop) in order of display, of all firings that a group may show."""
+    """Return (group, start, stop) in order of display.
+
+    Of a sampled group, ``draw`` says which ranks are tried, all by default, and ``n_picks`` how
+    many firings are shown.
+    """
     tokens, activations = firings.latent(latent)
     value = {int(t): float(a) for t, a in zip(tokens, activations, strict=True)}
     ranked = sorted(value, key=lambda token: (-value[token], token))
@@ -168,14 +186,15 @@ def examples_of(
         if group != "top":
             low, high = percents[group]
             first, last = len(ranked) * low // 100, len(ranked) * high // 100
-            picks = [ranked[rank] for rank in range(first, last) if rank >= top_k]
-            limit = value[picks[0]] if picks else 0
+            first = max(first, min(top_k, len(ranked)))
+            picks = [ranked[rank] for rank in draw(group, (first, last)) if first < last]
+            limit = value[ranked[first]] if first < last else 0
             picks = [
                 token
                 for token in picks
                 if max(value.get(row, 0) for row in range(*context_of(token, table, context_size)))
                 <= limit
-            ]
+            ][:n_picks]
         merged: list[list[int]] = []
         for token in sorted(picks):
             start, stop = context_of(token, table, context_size)

@@ -9,11 +9,13 @@ from tests import reference
 from tests.firing_strategies import activations, token_tables
 
 from feature_manifold.core.arrays import Array
+from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.core.progress import SilentProgress
+from feature_manifold.core.rng import generator
 from feature_manifold.examples.contexts import corpus_tokens
 from feature_manifold.examples.extract import SEARCH_TOKENS, extract_examples
-from feature_manifold.examples.histogram import activation_histogram
-from feature_manifold.examples.picks import GROUP_PERCENTS
+from feature_manifold.examples.picks import GROUP_PERCENTS, sample_ranks
+from feature_manifold.store import firing_blocks
 from feature_manifold.store.examples import GROUPS, ExampleSet
 from feature_manifold.store.token_table import TokenTable
 
@@ -84,6 +86,69 @@ def test_examples_equal_the_obvious_ones_when_all_firings_are_drawn(
         assert list(pairs) == reference.token_counts(tokens, table.token_id)[:SEARCH_TOKENS]
 
 
+@settings(deadline=None)
+@given(
+    dense=activations(max_tokens=120, max_latents=4),
+    data=st.data(),
+    scale=st.sampled_from([1.0, 1e30]),
+    top_k=st.integers(1, 8),
+    n_picks=st.integers(1, 3),
+    n_workers=st.integers(1, 3),
+    block_firings=st.integers(1, 80),
+)
+def test_samples_equal_the_obvious_ones_whatever_the_blocks_and_threads(
+    dense: Array,
+    data: st.DataObject,
+    scale: float,
+    top_k: int,
+    n_picks: int,
+    n_workers: int,
+    block_firings: int,
+) -> None:
+    if scale > 1:
+        dense = dense.astype(np.float32) * np.float32(scale)
+    table = data.draw(token_tables(len(dense)))
+    dense[table.position == -1] = 0
+    options = {"top_k": top_k, "context_size": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(firing_blocks, "BLOCK_FIRINGS", block_firings)
+        patch.setattr(firing_blocks, "LATENT_FIRINGS", 1)
+        found = extract(
+            dense, table, percentile_examples=n_picks, seed=5, n_workers=n_workers, **options
+        )
+    firings = reference.by_latent_of(dense)
+    for latent in range(dense.shape[1]):
+
+        def draw(group: str, ranks: tuple[int, int], latent: int = latent) -> list[int]:
+            if ranks[0] >= ranks[1]:
+                return []
+            random = generator(5, "examples", group, str(latent))
+            return sample_ranks(ranks, n_picks=n_picks, random=random).tolist()
+
+        expected = reference.examples_of(
+            firings,
+            latent,
+            table,
+            percents=GROUP_PERCENTS,
+            draw=draw,
+            n_picks=n_picks,
+            **options,
+        )
+        assert shown(found, latent) == expected
+        if len(firings.latent(latent)[1]):
+            bins, counts = reference.histogram_of(firings.latent(latent)[1])
+            np.testing.assert_array_equal(found.histogram_bins[latent], bins)
+            np.testing.assert_array_equal(found.histogram_counts[latent], counts)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+def test_an_activation_that_cannot_be_is_refused_not_shown(value: float) -> None:
+    firings = reference.by_latent_of(np.ones((4, 2), dtype=np.float16))
+    firings.activations[6] = value
+    with pytest.raises(CorruptArtifactError, match=r"row 6 \(latent 1\).*--only index"):
+        extract_examples(firings, plain_table(4, 4), progress=SilentProgress(), **OPTIONS)
+
+
 def test_a_group_holds_no_more_firings_than_asked_for() -> None:
     dense = np.zeros((4000, 1), dtype=np.float16)
     dense[::20] = np.random.default_rng(0).random((200, 1)) + 1
@@ -144,6 +209,7 @@ def test_a_silent_latent_has_no_examples_and_an_empty_histogram() -> None:
     assert not found.histogram_counts.any()
 
 
+@settings(deadline=None)
 @given(
     values=st.lists(st.floats(2.0**-14, 60000, width=16), min_size=1, max_size=200),
     dtype=st.sampled_from([np.float16, np.float32]),
@@ -151,18 +217,27 @@ def test_a_silent_latent_has_no_examples_and_an_empty_histogram() -> None:
 def test_a_histogram_counts_every_activation_between_its_stored_edges(
     values: list[float], dtype: type[np.floating]
 ) -> None:
-    rising = np.sort(np.array(values, dtype=dtype))
-    bins, counts = activation_histogram(rising)
-    expected, _ = np.histogram(rising.astype(np.float32), bins)
-    np.testing.assert_array_equal(counts, expected)
-    assert counts.sum() == len(values)
-    assert (np.diff(bins) > 0).all()
+    dense = np.array(values, dtype=dtype)[:, None]
+    found = extract(dense, plain_table(len(dense), 10))
+    expected, _ = np.histogram(dense.astype(np.float32), found.histogram_bins[0])
+    np.testing.assert_array_equal(found.histogram_counts[0], expected)
+    assert found.histogram_counts.sum() == len(values)
+    assert (np.diff(found.histogram_bins) > 0).all()
+
+
+@pytest.mark.parametrize(
+    "value", [np.finfo(np.float32).max, np.finfo(np.float32).smallest_subnormal]
+)
+def test_edges_of_extreme_activations_are_finite(value: np.floating) -> None:
+    found = extract(np.full((3, 1), value), plain_table(3, 3))
+    assert np.isfinite(found.histogram_bins).all()
+    assert found.histogram_counts.sum() == 3
 
 
 def test_equal_activations_fall_in_the_middle_of_their_histogram() -> None:
-    bins, counts = activation_histogram(np.full(9, 2.0, dtype=np.float16))
-    assert (bins[0], bins[-1]) == (1, 3)
-    assert counts[15] == 9
+    found = extract(np.full((9, 1), 2.0, dtype=np.float16), plain_table(9, 9))
+    assert (found.histogram_bins[0, 0], found.histogram_bins[0, -1]) == (1, 3)
+    assert found.histogram_counts[0, 15] == 9
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])

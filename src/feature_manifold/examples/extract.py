@@ -1,27 +1,19 @@
 """Pick the examples of every latent and count what it fires on."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from feature_manifold.core.arrays import Array, Int64Array
+from feature_manifold.core.counting import coder_of, n_token_ids
+from feature_manifold.core.jobs import in_order
 from feature_manifold.core.progress import Progress
-from feature_manifold.core.rng import generator
-from feature_manifold.examples.contexts import (
-    WindowBounds,
-    contexts_of,
-    merge_contexts,
-    strongest_within,
-    window_bounds,
-)
-from feature_manifold.examples.histogram import activation_histogram
-from feature_manifold.examples.picks import (
-    GROUP_PERCENTS,
-    group_ranks,
-    sample_ranks,
-    strongest_first,
-)
+from feature_manifold.examples.contexts import window_bounds
+from feature_manifold.examples.picks import draw_ranks
+from feature_manifold.examples.selection import Selection, Text, select
 from feature_manifold.store.examples import GROUPS, N_BINS, ExampleSet
+from feature_manifold.store.firing_blocks import latent_jobs, read_block
 from feature_manifold.store.firings import FiringsByLatent
 from feature_manifold.store.token_table import TokenTable
 
@@ -31,10 +23,8 @@ SEARCH_TOKENS = 20
 
 @dataclass(frozen=True)
 class _Choice:
-    bounds: WindowBounds
     top_k: int
-    context_size: int
-    percentile_examples: int
+    n_picks: int
     seed: int
 
 
@@ -47,6 +37,7 @@ def extract_examples(
     sample_percentiles: bool,
     percentile_examples: int,
     seed: int,
+    n_workers: int = 1,
     progress: Progress,
 ) -> ExampleSet:
     """Pick contexts of every latent; count its activations and the token ids it fires on.
@@ -60,7 +51,7 @@ def extract_examples(
     Parameters
     ----------
     by_latent
-        Firings by latent. May be memory-mapped.
+        Firings by latent. May be memory-mapped; read once, in blocks.
     table
         The token table that the firings point into.
     top_k
@@ -73,6 +64,8 @@ def extract_examples(
         Firings drawn per sampled group.
     seed
         The config's seed; each latent and group has its own stream.
+    n_workers
+        Threads; the result does not depend on it.
     progress
         Told of latents.
 
@@ -80,89 +73,91 @@ def extract_examples(
     -------
     ExampleSet
         A latent that never fires has no examples and a histogram of zeros.
+
+    Raises
+    ------
+    CorruptArtifactError
+        If a firing is out of order or its activation is not finite and positive.
     """
-    n_latents = by_latent.n_latents
-    draws = percentile_examples if sample_percentiles else 0
-    choice = _Choice(window_bounds(table), top_k, context_size, draws, seed)
-    bins = np.zeros((n_latents, N_BINS + 1), dtype=np.float32)
-    counts = np.zeros((n_latents, N_BINS), dtype=np.int64)
-    examples: list[Array] = []
-    search: list[Array] = []
-    with progress.task("examples", total=n_latents, unit="latents") as task:
-        for latent in range(n_latents):
-            tokens, activations = (np.array(part) for part in by_latent.latent(latent))
-            order = strongest_first(activations)
-            if len(order):
-                bins[latent], counts[latent] = activation_histogram(activations[order[::-1]])
-            examples.append(_examples_of(latent, tokens, activations, order, choice))
-            search.append(_frequent_ids(table.token_id[tokens]))
-            task.advance()
-    return _joined(examples, search, bins, counts)
+    bounds = window_bounds(table)
+    # 4 bytes a token, read at random: a copy, since mapped pages would be given back and reread.
+    token_id = np.array(table.token_id)
+    text = Text(token_id, n_token_ids(token_id), bounds.rows, bounds.first, context_size)
+    n_picks = percentile_examples if sample_percentiles else 0
+    choose = _chooser(by_latent, text, _Choice(top_k, n_picks, seed))
+    found = []
+    with progress.task("examples", total=by_latent.n_latents, unit="latents") as task:
+        for part in in_order(choose, latent_jobs(by_latent), n_workers=n_workers):
+            found.append(part)
+            task.advance(len(part.ends))
+    return _joined(found)
 
 
-def _joined(
-    examples: list[Array], search: list[Array], bins: Array, counts: Int64Array
-) -> ExampleSet:
-    """Join what was found of each latent."""
-    shown, found = np.concatenate(examples), np.concatenate(search)
-    return ExampleSet(
-        indptr=_offsets(examples),
-        start=shown[:, 0].astype(np.uint32),
-        stop=shown[:, 1].astype(np.uint32),
-        group=shown[:, 2].astype(np.uint8),
-        histogram_bins=bins,
-        histogram_counts=counts,
-        token_indptr=_offsets(search),
-        token_ids=found[:, 0].astype(np.int32),
-        token_counts=found[:, 1],
+def _chooser(
+    by_latent: FiringsByLatent, text: Text, choice: _Choice
+) -> Callable[[tuple[int, int]], Selection]:
+    """Return what selects the examples of the latents ``[first, last)``."""
+    coder, table = coder_of(by_latent.activations.dtype)
+
+    def choose(latents: tuple[int, int]) -> Selection:
+        block = read_block(by_latent, *latents)
+        counts = np.diff(block.offsets)
+        draws = draw_ranks(
+            counts, block.first, top_k=choice.top_k, n_picks=choice.n_picks, seed=choice.seed
+        )
+        most = choice.top_k + (len(GROUPS) - 1) * choice.n_picks
+        found = _room(len(counts), int(np.minimum(counts, most).sum()))
+        select(
+            block.offsets,
+            block.tokens,
+            block.bits,
+            coder,
+            table,
+            text,
+            draws,
+            choice.top_k,
+            choice.n_picks,
+            found,
+        )
+        n = int(found.ends[-1])
+        return found._replace(
+            start=found.start[:n].copy(), stop=found.stop[:n].copy(), group=found.group[:n].copy()
+        )
+
+    return choose
+
+
+def _room(n_latents: int, n_examples: int) -> Selection:
+    """Return arrays to write to."""
+    return Selection(
+        start=np.empty(n_examples, dtype=np.uint32),
+        stop=np.empty(n_examples, dtype=np.uint32),
+        group=np.empty(n_examples, dtype=np.uint8),
+        ends=np.zeros(n_latents, dtype=np.int64),
+        bins=np.zeros((n_latents, N_BINS + 1), dtype=np.float32),
+        histogram=np.zeros((n_latents, N_BINS), dtype=np.int64),
+        ids=np.zeros((n_latents, SEARCH_TOKENS), dtype=np.int32),
+        id_counts=np.zeros((n_latents, SEARCH_TOKENS), dtype=np.int64),
+        n_ids=np.zeros(n_latents, dtype=np.int64),
     )
 
 
-def _offsets(parts: list[Array]) -> Int64Array:
-    return np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+def _joined(parts: Sequence[Selection]) -> ExampleSet:
+    """Join what was found of each block."""
+    n_ids = np.concatenate([part.n_ids for part in parts])
+    kept = np.arange(SEARCH_TOKENS) < n_ids[:, None]
+    return ExampleSet(
+        indptr=_offsets([np.diff(part.ends, prepend=0) for part in parts]),
+        start=np.concatenate([part.start for part in parts]),
+        stop=np.concatenate([part.stop for part in parts]),
+        group=np.concatenate([part.group for part in parts]),
+        histogram_bins=np.concatenate([part.bins for part in parts]),
+        histogram_counts=np.concatenate([part.histogram for part in parts]),
+        token_indptr=_offsets([n_ids]),
+        token_ids=np.concatenate([part.ids for part in parts])[kept],
+        token_counts=np.concatenate([part.id_counts for part in parts])[kept],
+    )
 
 
-def _examples_of(
-    latent: int, tokens: Array, activations: Array, order: Int64Array, choice: _Choice
-) -> Array:
-    """Return int64 (n, 3): start, stop, group of one latent's examples in order of display."""
-    groups = []
-    for number, group in enumerate(GROUPS):
-        if group in GROUP_PERCENTS:
-            picked = _sampled(latent, tokens, activations, order, group, choice)
-        else:
-            picked = order[: choice.top_k]
-        rows = tokens[np.sort(picked)]
-        start, stop = contexts_of(rows, choice.bounds, context_size=choice.context_size)
-        start, stop = merge_contexts(start, stop)
-        strongest = strongest_within(tokens, activations, start, stop)
-        shown = np.argsort(-strongest, kind="stable")
-        groups.append(np.stack([start, stop, np.full(len(start), number)], axis=1)[shown])
-    return np.concatenate(groups)
-
-
-def _sampled(
-    latent: int,
-    tokens: Array,
-    activations: Array,
-    order: Int64Array,
-    group: str,
-    choice: _Choice,
-) -> Int64Array:
-    """Draw firings of one group, leaving out those beside a firing too strong for it."""
-    ranks = group_ranks(len(order), group, top_k=choice.top_k)
-    if choice.percentile_examples == 0 or ranks[0] == ranks[1]:
-        return order[:0]
-    random = generator(choice.seed, "examples", group, str(latent))
-    drawn = order[sample_ranks(ranks, n_picks=choice.percentile_examples, random=random)]
-    start, stop = contexts_of(tokens[drawn], choice.bounds, context_size=choice.context_size)
-    limit = activations[order[ranks[0]]]
-    calm = strongest_within(tokens, activations, start, stop) <= limit
-    return np.asarray(drawn[calm][: choice.percentile_examples])
-
-
-def _frequent_ids(ids: Array) -> Int64Array:
-    """Return int64 (n, 2): the most frequent token ids and their counts, then the smaller id."""
-    found, counts = np.unique(ids[ids >= 0], return_counts=True)
-    most = np.argsort(-counts, kind="stable")[:SEARCH_TOKENS]
-    return np.stack([found[most], counts[most]], axis=1).astype(np.int64)
+def _offsets(sizes: Sequence[Array]) -> Int64Array:
+    return np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *sizes]))

@@ -1,8 +1,11 @@
-"""Which firings of a latent are shown: the strongest, and samples of three strengths."""
+"""Which ranks of a latent's firings are shown: the strongest, and samples of three strengths."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from feature_manifold.core.arrays import Array, Int64Array
+from feature_manifold.core.rng import generator
 
 GROUP_PERCENTS = {"high": (10, 25), "medium": (40, 60), "low": (75, 90)}
 """Ranks of each sampled group, in percent of a latent's firings counted from the strongest: the
@@ -11,22 +14,54 @@ GROUP_PERCENTS = {"high": (10, 25), "medium": (40, 60), "low": (75, 90)}
 TRIES_PER_PICK = 16
 
 
-def strongest_first(activations: Array) -> Int64Array:
-    """Order firings by falling activation; of equals the earlier token first.
+class Draws(NamedTuple):
+    """Ranks drawn for the sampled groups of some latents.
+
+    Attributes
+    ----------
+    strongest
+        int64 (n_latents, n_groups), least rank that the group may show.
+    offsets
+        int64 (n_latents * n_groups + 1,), first rank drawn for each latent and group.
+    ranks
+        int64 (n_ranks,), in the order drawn; rank 0 is the strongest firing.
+    """
+
+    strongest: Int64Array
+    offsets: Int64Array
+    ranks: Int64Array
+
+
+def draw_ranks(counts: Array, first: int, *, top_k: int, n_picks: int, seed: int) -> Draws:
+    """Draw ranks for every sampled group of consecutive latents.
 
     Parameters
     ----------
-    activations
-        float16 or float32 (n,), positive, in token order.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (n,), positions in ``activations``.
+    counts
+        int64 (n_latents,), firings of each.
+    first
+        The first latent.
+    top_k
+        Ranks below it are in no sampled group.
+    n_picks
+        Firings shown per group; 0 draws nothing.
+    seed
+        The config's seed; each latent and group has its own stream.
     """
-    # Bits of positive floats rise with their value, and 16-bit numbers are radix-sorted.
-    bits = activations.view(f"u{activations.dtype.itemsize}")
-    return np.argsort(np.iinfo(bits.dtype).max - bits, kind="stable")
+    shape = (len(counts), len(GROUP_PERCENTS))
+    strongest = np.zeros(shape, dtype=np.int64)
+    sizes = np.zeros(shape, dtype=np.int64)
+    drawn = [np.zeros(0, dtype=np.int64)]
+    for row in np.flatnonzero((counts > top_k) & (n_picks > 0)).tolist():
+        for column, group in enumerate(GROUP_PERCENTS):
+            ranks = group_ranks(int(counts[row]), group, top_k=top_k)
+            if ranks[0] == ranks[1]:
+                continue
+            random = generator(seed, "examples", group, str(first + row))
+            drawn.append(sample_ranks(ranks, n_picks=n_picks, random=random))
+            strongest[row, column], sizes[row, column] = ranks[0], len(drawn[-1])
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    return Draws(strongest, offsets, np.concatenate(drawn))
 
 
 def group_ranks(n_firings: int, group: str, *, top_k: int) -> tuple[int, int]:

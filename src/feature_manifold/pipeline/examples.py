@@ -27,6 +27,7 @@ def _run(context: StageContext) -> StageResult:
         sample_percentiles=config.sample_percentiles,
         percentile_examples=config.percentile_examples,
         seed=config.seed,
+        n_workers=config.threads,
         progress=context.progress,
     )
     save_examples(context.folder, examples)
