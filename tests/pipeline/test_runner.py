@@ -121,7 +121,9 @@ def test_force_runs_what_is_current(tmp_path: Path) -> None:
 
 
 def test_a_disk_too_small_is_refused_with_the_figures(tmp_path: Path) -> None:
-    with pytest.raises(DiskSpaceError, match=r"needs about 1000000000\.0 GB.*are free"):
+    with pytest.raises(
+        DiskSpaceError, match=r"corpus, graph and examples need about 3000000000\.0 GB.*are free"
+    ):
         run(Toy(estimate=10**18), tmp_path)
     assert not toy_paths(tmp_path).corpus.exists()
 
@@ -250,5 +252,7 @@ def test_a_damaged_manifest_stops_the_run(tmp_path: Path) -> None:
     toy = Toy()
     run(toy, tmp_path)
     (toy_paths(tmp_path).graph / "manifest.json").write_text("{")
-    with pytest.raises(CorruptArtifactError, match="Delete its folder"):
+    with pytest.raises(
+        CorruptArtifactError, match="manifest.json is not a manifest.*Delete that file"
+    ):
         run(toy, tmp_path)

@@ -77,12 +77,15 @@ def verify_command(experiment_id: IdArgument, *, data: DataOption = None) -> Non
         problems += state.problems
     for problem in problems:
         typer.echo(f"  {problem}", err=True)
-    if problems:
+    damaged = [state for state in states if state.state == "damaged"]
+    if damaged:
+        n_files = sum(len(state.problems) for state in damaged)
+        options = " ".join(f"--only {state.name}" for state in damaged)
         raise CorruptArtifactError(
-            f"Experiment '{experiment_id}': {len(problems)} files differ from their manifests. "
-            "Make the damaged stages again with: fmi run CONFIG.yaml --only STAGE --force"
+            f"Experiment '{experiment_id}': {n_files} files differ from their manifests. "
+            f"Make what is damaged again with: fmi run CONFIG.yaml {options}"
         )
-    unfinished = [state.name for state in states if state.state in ("missing", "incomplete")]
+    unfinished = [state.name for state in states if state.state != "correct"]
     if unfinished:
         raise MissingArtifactError(
             f"Experiment '{experiment_id}' is incomplete: {', '.join(unfinished)}. "

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from feature_manifold.cli.options import with_config_options
+from feature_manifold.cli.shell import stopping_in_time
 from feature_manifold.core.config import ExperimentConfig, load_config, make_config
 from feature_manifold.core.progress import console_progress
 from feature_manifold.pipeline.pipeline import (
@@ -23,7 +24,8 @@ ConfigArgument = Annotated[
     Path | None, typer.Argument(help="YAML file; every key is also an option.")
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would run, why, and the disk it takes.")
+    bool,
+    typer.Option("--dry-run", help="Say what would run, why, and what disk and memory it takes."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run even what is current.")]
 
@@ -38,7 +40,8 @@ def execute(config: ExperimentConfig, selection: Selection, *, dry_run: bool) ->
     if dry_run:
         show_plan(config, plan_experiment(config, selection))
         return
-    reports = run_experiment(config, selection, progress=console_progress())
+    with stopping_in_time():
+        reports = run_experiment(config, selection, progress=console_progress())
     for report in reports:
         typer.echo(f"{report.name:>9}  {report.outcome:<8} {report.reason}")
     typer.echo(f"experiment {config.experiment_id} in {experiment_paths(config).root}")
@@ -47,13 +50,22 @@ def execute(config: ExperimentConfig, selection: Selection, *, dry_run: bool) ->
 def show_plan(config: ExperimentConfig, plan: list[PlannedStage]) -> None:
     """Print a plan as a table."""
     typer.echo(f"experiment {config.experiment_id} in {experiment_paths(config).root}")
-    table = Table("stage", "action", "reason", "disk", "does")
+    table = Table("stage", "action", "reason", "disk", "memory", "does")
     for planned in plan:
-        disk = f"{planned.bytes / 1e9:.2f} GB" if planned.bytes else ""
-        table.add_row(planned.stage.name, planned.action, planned.reason, disk, planned.stage.does)
+        sizes = _gigabytes(planned.bytes), _gigabytes(planned.memory)
+        table.add_row(
+            planned.stage.name, planned.action, planned.reason, *sizes, planned.stage.does
+        )
     Console(width=120, markup=False).print(table)
-    total = sum(planned.bytes for planned in plan)
-    typer.echo(f"about {total / 1e9:.2f} GB of disk in all; nothing was run")
+    disk = sum(planned.bytes for planned in plan)
+    memory = max(planned.memory for planned in plan)
+    at_peak = f", {memory / 1e9:.2f} GB of memory at the peak" if memory else ""
+    typer.echo(f"about {disk / 1e9:.2f} GB of disk in all{at_peak}; nothing was run")
+
+
+def _gigabytes(size: int) -> str:
+    """Return a size as the table shows it: nothing where it is 0 or not known."""
+    return f"{size / 1e9:.2f} GB" if size else ""
 
 
 @with_config_options

@@ -1,17 +1,24 @@
 """What every command shares: logging, errors as one line, interrupts."""
 
+import errno
 import logging
+import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import typer
 
-from feature_manifold.core.errors import FmiError
+from feature_manifold.core.errors import DiskSpaceError, FmiError
 
 INTERRUPTED = 130
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+GRACE_S = 15.0
+STOPPED = "stopped. What was finished is kept; run the same command to go on."
 
 
 class InterruptedRun(BaseException):
@@ -33,9 +40,10 @@ def run_shell(app: Callable[[], None]) -> None:
     except OSError as error:
         if error.strerror is None:
             raise
-        fail(_refused(error), FmiError.exit_code)
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        fail(_refused(error), (DiskSpaceError if is_full else FmiError).exit_code)
     except InterruptedRun:
-        fail("stopped. What was finished is kept; run the same command to go on.", INTERRUPTED)
+        fail(STOPPED, INTERRUPTED)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -57,4 +65,42 @@ def fail(message: str, code: int) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    # An impatient second Ctrl-C must not break off the cleaning up after the first.
+    for stopping in STOPPING:
+        signal.signal(stopping, signal.SIG_IGN)
     raise InterruptedRun
+
+
+@contextmanager
+def stopping_in_time() -> Iterator[None]:
+    """End the process ``GRACE_S`` after a signal, whatever it is in the middle of.
+
+    Python raises in its main thread and between two of its own steps only, and the end of the
+    process waits for its other threads: one step of a kernel on a large experiment can take
+    minutes. To end at any moment is safe: a run that is killed leaves nothing that looks finished.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=_end_after_signal, args=(reading,), daemon=True).start()
+    stopped = False
+    try:
+        yield
+    except InterruptedRun:
+        stopped = True
+        raise
+    finally:
+        signal.set_wakeup_fd(before)
+        # Once a signal has come, the thread goes on waiting: for the other threads to end.
+        if not stopped:
+            os.close(writing)
+
+
+def _end_after_signal(reading: int) -> None:
+    """Wait for a signal's number in the pipe, then for ``GRACE_S``, then end the process."""
+    while number := os.read(reading, 1):
+        if number[0] in STOPPING:
+            time.sleep(GRACE_S)
+            os.write(sys.stderr.fileno(), f"error: {STOPPED}\n".encode())
+            os._exit(INTERRUPTED)
+    os.close(reading)

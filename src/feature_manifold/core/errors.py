@@ -88,3 +88,9 @@ class MissingExtraError(FmiError):
     """An optional dependency is needed and not installed."""
 
     exit_code = 12
+
+
+class MemorySpaceError(FmiError):
+    """The machine has less memory than a stage is about to need."""
+
+    exit_code = 13

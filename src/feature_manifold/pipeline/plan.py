@@ -1,7 +1,6 @@
 """Which stages have to run, and why."""
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +8,6 @@ from feature_manifold.core.config import ExperimentConfig, config_hash
 from feature_manifold.core.errors import (
     ConfigError,
     CorruptArtifactError,
-    DiskSpaceError,
     MissingArtifactError,
 )
 from feature_manifold.pipeline.stage import Stage
@@ -37,12 +35,23 @@ class PlannedStage:
         Why, for the user.
     bytes
         Disk that it will take, about; 0 when it does not run.
+    memory
+        Memory that it will take at its peak, about; 0 when it does not run, or nobody knows.
+    damaged
+        Its output is current, but for files that do not match their checksums.
     """
 
     stage: Stage
     action: Literal["run", "skip", "resume", "leave"]
     reason: str
-    bytes: int
+    bytes: int = 0
+    memory: int = 0
+    damaged: bool = False
+
+    @property
+    def runs(self) -> bool:
+        """Say whether the stage does anything."""
+        return self.action in ("run", "resume")
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,16 @@ def stale_reason(
     return problems[0] if problems else None
 
 
+def own_damage(stage: Stage, paths: ExperimentPaths, *, n_workers: int) -> str | None:
+    """Read all of a stage's output; return what is damaged as a reason to make it again."""
+    folder = stage.folder(paths)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return None
+    problems = file_problems(folder, manifest, read_all=True, n_workers=n_workers)
+    return f"damaged: {problems[0]}" if problems else None
+
+
 def _changed_keys(manifest: Manifest, part: dict[str, object]) -> list[str]:
     keys = sorted({*manifest.config, *part})
     return [key for key in keys if manifest.config.get(key) != part.get(key)]
@@ -139,7 +158,7 @@ def make_plan(
     plan = []
     for stage in stages:
         plan.append(_plan_stage(stage, stages, config, paths, selection, running))
-        if plan[-1].action in ("run", "resume"):
+        if plan[-1].runs:
             running.add(stage.name)
     return plan
 
@@ -153,19 +172,31 @@ def _plan_stage(
     running: set[str],
 ) -> PlannedStage:
     if not selection.includes(stage):
-        return PlannedStage(stage, "leave", "not asked for", 0)
+        return PlannedStage(stage, "leave", "not asked for")
     reason = stale_reason(stage, stages, config, paths)
+    damage = None
+    if reason is None and stage.name in selection.only and not selection.force:
+        # Asked for by name, perhaps because fmi verify found something: worth the seconds.
+        reason = damage = own_damage(stage, paths, n_workers=config.threads)
     upstream = [name for name in stage.inputs if name in running]
     if selection.force:
         reason = "forced"
     elif reason is None and upstream:
         reason = f"after {', '.join(upstream)}, if that changes"
     elif reason is None:
-        return PlannedStage(stage, "skip", "current", 0)
+        return PlannedStage(stage, "skip", "current")
     resumes = stage.resumable and not selection.force and stage.folder(paths).exists()
     action: Literal["resume", "run"] = "resume" if resumes else "run"
-    needed = remaining_bytes(stage, config, paths, force=selection.force)
-    return PlannedStage(stage, action, reason, needed)
+    disk, memory = needs(stage, config, paths, selection)
+    return PlannedStage(stage, action, reason, disk, memory, damaged=damage is not None)
+
+
+def needs(
+    stage: Stage, config: ExperimentConfig, paths: ExperimentPaths, selection: Selection
+) -> tuple[int, int]:
+    """Return the bytes of disk and of memory that running a stage takes, about."""
+    disk = remaining_bytes(stage, config, paths, force=selection.force)
+    return disk, stage.memory(config, paths)
 
 
 def remaining_bytes(
@@ -204,20 +235,55 @@ def check_inputs(stage: Stage, stages: Sequence[Stage], paths: ExperimentPaths) 
             )
 
 
-def check_disk(planned: PlannedStage, paths: ExperimentPaths) -> None:
-    """Refuse a stage that will not fit the disk.
+def damaged_input(
+    stage: Stage,
+    stages: Sequence[Stage],
+    paths: ExperimentPaths,
+    *,
+    intact: set[str],
+    n_workers: int,
+) -> tuple[str, str] | None:
+    """Read all that a stage reads, and name the first input that is not as its manifest says.
 
-    Raises
-    ------
-    DiskSpaceError
-        With the figures.
+    Parameters
+    ----------
+    intact
+        Names of the stages whose files are known to be right: they are not read again. Those
+        found right are added; ``NAME/..`` stands for the files beside a folder.
+    n_workers
+        Files read at a time.
+
+    Returns
+    -------
+    tuple or None
+        Name of the input's stage, and what is wrong.
     """
-    folder = planned.stage.folder(paths)
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if planned.bytes > free:
-        raise DiskSpaceError(
-            f"Stage {planned.stage.name} needs about {planned.bytes / 1e9:.1f} GB in {folder} and "
-            f"{free / 1e9:.1f} GB are free. Free some, or put the data elsewhere with --data-root."
+    by_name = {other.name: other for other in stages}
+    for name in (*stage.inputs, *_further_inputs(stage, by_name)):
+        whole = name in stage.inputs
+        key = name if whole else f"{name}/.."
+        folder = by_name[name].folder(paths)
+        manifest = None if name in intact or key in intact else read_manifest(folder)
+        if manifest is None:
+            continue
+        beside = [file for file in manifest.files if file.startswith("../")]
+        problems = file_problems(
+            folder,
+            manifest,
+            read_all=True,
+            names=None if whole else beside,
+            n_workers=n_workers,
         )
+        if problems:
+            return name, problems[0]
+        intact.add(key)
+    return None
+
+
+def _further_inputs(stage: Stage, by_name: dict[str, Stage]) -> Iterator[str]:
+    """Yield the inputs of inputs: what lies beside their folders, as the decoder, anyone reads."""
+    for name in stage.inputs:
+        for further in by_name[name].inputs:
+            if further not in stage.inputs:
+                yield further
+        yield from _further_inputs(by_name[name], by_name)

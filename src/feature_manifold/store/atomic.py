@@ -45,12 +45,21 @@ def staging_path(folder: Path) -> Path:
     return folder.with_name(folder.name + STAGING_SUFFIX)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each entry synced."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        sync_file(path.parent)
+
+
 def begin_folder(folder: Path) -> Path:
     """Make an empty staging folder beside ``folder``, dropping what a killed run left there."""
     staging = staging_path(folder)
     if staging.exists():
         shutil.rmtree(staging)
-    staging.mkdir(parents=True)
+    make_folder(staging.parent)
+    staging.mkdir()
     return staging
 
 

@@ -1,12 +1,12 @@
 """Manifests: what a folder is, what made it, and the checksum of every file in it.
 
 A folder whose manifest is missing does not exist for readers. The manifest holds no time, host
-or path, so that the same input gives the same bytes.
+or path, so that the same input gives the same bytes, and a checksum of itself.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 from feature_manifold import __version__
 from feature_manifold.core.config import config_hash
 from feature_manifold.core.errors import CorruptArtifactError
+from feature_manifold.core.jobs import in_order
 from feature_manifold.store.atomic import is_aside, write_file
 from feature_manifold.store.layout import MANIFEST
 
 BLOCK_BYTES = 1 << 22
+OWN_CHECKSUM = "manifest_sha256"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def make_manifest(
     facts: dict[str, Any],
     known_files: dict[str, FileRecord] | None = None,
     outside: tuple[str, ...] = (),
+    n_workers: int = 1,
 ) -> Manifest:
     """Describe a folder: every file below it but manifests, and ``outside`` names beside it.
 
@@ -88,13 +91,15 @@ def make_manifest(
         Records already known (those of shards), by name relative to the folder.
     outside
         Further files, as paths relative to the folder, for instance ``../decoder.npy``.
+    n_workers
+        Files read at a time.
     """
     files = dict(known_files or {})
     paths = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     inside = (path.as_posix() for path in paths if path.name != MANIFEST and not is_aside(path))
-    for name in (*inside, *outside):
-        if name not in files:
-            files[name] = checksum(folder / name)
+    unknown = [name for name in (*inside, *outside) if name not in files]
+    read = in_order(checksum, (folder / name for name in unknown), n_workers=n_workers)
+    files |= zip(unknown, read, strict=True)
     return Manifest(
         format=format,
         format_version=format_version,
@@ -110,7 +115,9 @@ def make_manifest(
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write ``manifest.json`` atomically: the last act of making a folder."""
-    text = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False)
+    values = asdict(manifest)
+    values[OWN_CHECKSUM] = config_hash(values)
+    text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False)
     write_file(folder / MANIFEST, text.encode() + b"\n")
 
 
@@ -125,13 +132,16 @@ def read_manifest(folder: Path) -> Manifest | None:
     path = folder / MANIFEST
     try:
         values = json.loads(path.read_bytes())
+        stated = values.pop(OWN_CHECKSUM, None)
+        if stated is not None and stated != config_hash(values):
+            raise ValueError("it does not match its own checksum")
         files = {name: FileRecord(**record) for name, record in values.pop("files").items()}
         return Manifest(**values, files=files)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptArtifactError(
-            f"{path} is not a manifest ({error}). Delete its folder and run the stage again."
+            f"{path} is not a manifest ({error}). Delete that file and run the stage again."
         ) from error
 
 
@@ -151,7 +161,14 @@ def changed_inputs(manifest: Manifest, folders: Mapping[str, Path]) -> list[str]
     ]
 
 
-def file_problems(folder: Path, manifest: Manifest, *, read_all: bool) -> list[str]:
+def file_problems(
+    folder: Path,
+    manifest: Manifest,
+    *,
+    read_all: bool,
+    names: Collection[str] | None = None,
+    n_workers: int = 1,
+) -> list[str]:
     """List the files that differ from the manifest; empty means all are right.
 
     Parameters
@@ -159,14 +176,30 @@ def file_problems(folder: Path, manifest: Manifest, *, read_all: bool) -> list[s
     read_all
         Read every byte and compare checksums; otherwise compare sizes only, which is what
         opening and skipping can afford.
+    names
+        Files of the manifest to look at; None looks at all.
+    n_workers
+        Files read at a time.
     """
-    problems = []
-    for name, record in manifest.files.items():
-        path = folder / name
+    chosen = [name for name in manifest.files if names is None or name in names]
+
+    def problem(name: str) -> str | None:
+        return _problem(folder / name, manifest.files[name], read_all)
+
+    found = in_order(problem, chosen, n_workers=n_workers) if read_all else map(problem, chosen)
+    return [text for text in found if text is not None]
+
+
+def _problem(path: Path, record: FileRecord, read_all: bool) -> str | None:
+    try:
         if not path.is_file():
-            problems.append(f"{path} is missing")
-        elif path.stat().st_size != record.bytes:
-            problems.append(f"{path} has {path.stat().st_size:,} bytes, expected {record.bytes:,}")
-        elif read_all and checksum(path).sha256 != record.sha256:
-            problems.append(f"{path} does not match its checksum")
-    return problems
+            return f"{path} is missing"
+        size = path.stat().st_size
+        if size != record.bytes:
+            return f"{path} has {size:,} bytes, expected {record.bytes:,}"
+        if read_all and checksum(path).sha256 != record.sha256:
+            return f"{path} does not match its checksum"
+    except OSError as error:
+        # A bad sector, or a file that may not be read.
+        return f"{path} cannot be read: {error.strerror}"
+    return None

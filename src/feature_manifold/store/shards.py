@@ -1,6 +1,7 @@
 """Raw activations as harvested: immutable folders of arrays, one per range of tokens."""
 
 import re
+import resource
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +22,13 @@ from feature_manifold.store.manifest import (
     read_manifest,
     write_manifest,
 )
-from feature_manifold.store.npy import open_npy, save_npy
+from feature_manifold.store.npy import open_npy, release, save_npy
 
 SHARD_FORMAT = "firing-shard"
 SHARD_VERSION = 1
+FILES_PER_SHARD = 3
+OTHER_FILES = 256
+"""Files that the rest of the process may have open while all shards are."""
 SHARD_PATTERN = re.compile(r"shard_[0-9]{5,}")
 
 
@@ -108,7 +112,11 @@ def is_shard_current(
 ) -> bool:
     """Say whether a committed shard covers this range, was made by this config, and is whole."""
     folder = shard_folder(raw_folder, number)
-    manifest = read_manifest(folder)
+    try:
+        manifest = read_manifest(folder)
+    except CorruptArtifactError:
+        # It is made again, as one that was interrupted.
+        return False
     return (
         manifest is not None
         and (manifest.format, manifest.format_version) == (SHARD_FORMAT, SHARD_VERSION)
@@ -142,6 +150,7 @@ def open_shard(folder: Path) -> Shard:
     tokens = open_npy(folder / TOKENS, dtypes=("<u4",), shape=(None,))
     activations = open_npy(folder / ACTIVATIONS, dtypes=FLOATS, shape=(len(tokens),))
     check_indptr(str(folder / INDPTR), indptr, n_entries=len(tokens))
+    release(indptr)
     start, stop = manifest.facts.get("start"), manifest.facts.get("stop")
     if not isinstance(start, int) or not isinstance(stop, int):
         raise CorruptArtifactError(
@@ -175,9 +184,34 @@ def open_shards(raw_folder: Path) -> list[Shard]:
             f"No finished harvest in {raw_folder}. Make it, or go on with it, with: "
             "fmi run CONFIG.yaml --only harvest"
         )
-    shards = [open_shard(folder) for folder in shard_folders(raw_folder)]
+    shards = open_committed(raw_folder)
     check_ranges(shards)
     return shards
+
+
+def open_committed(raw_folder: Path) -> list[Shard]:
+    """Open the shards that are there, of a harvest that need not be finished, in token order.
+
+    Raises
+    ------
+    CorruptArtifactError
+        As ``open_shard``.
+    """
+    folders = shard_folders(raw_folder)
+    _allow_open_files(len(folders) * FILES_PER_SHARD)
+    return [open_shard(folder) for folder in folders]
+
+
+def _allow_open_files(n_files: int) -> None:
+    """Raise the limit on open files where it may be raised: each mapped file counts as one.
+
+    340 shards, 45 million tokens, are enough to reach the usual limit of 1,024.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = n_files + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def check_ranges(shards: Sequence[Shard]) -> None:
