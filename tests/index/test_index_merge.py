@@ -7,32 +7,28 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from tests import reference
 from tests.firing_strategies import activations
+from tests.index.written import Written
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.index.blocks import row_blocks
-from feature_manifold.index.merge import activation_dtype, merge_shards, merged_indptr
+from feature_manifold.index.merge import merge_block, merge_shards, merged_indptr
 from feature_manifold.store.firings import FiringsByLatent
 from feature_manifold.store.shards import Shard
 
 
-def merge(
-    shards: list[Shard], n_latents: int, n_tokens: int, *, block_firings: int = 1 << 20
-) -> FiringsByLatent:
-    n_firings = int(merged_indptr(shards, n_latents)[-1])
-    tokens = np.zeros(n_firings, dtype=np.uint32)
-    values = np.zeros(n_firings, dtype=activation_dtype(shards))
+def merge(shards: list[Shard], n_latents: int, n_tokens: int, **options: int) -> FiringsByLatent:
+    written = Written(shards)
     indptr = merge_shards(
         shards,
         n_latents,
         n_tokens=n_tokens,
-        out_tokens=tokens,
-        out_activations=values,
+        write=written,
         progress=SilentProgress(),
-        block_firings=block_firings,
+        **options,
     )
-    return FiringsByLatent(indptr, tokens, values, n_tokens)
+    return FiringsByLatent(indptr, *written.whole(), n_tokens)
 
 
 def assert_same(found: FiringsByLatent, expected: FiringsByLatent) -> None:
@@ -45,10 +41,18 @@ def assert_same(found: FiringsByLatent, expected: FiringsByLatent) -> None:
 @given(dense=activations(), data=st.data())
 def test_merged_shards_equal_the_index_of_the_whole(dense: Array, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, dense.shape[0]), max_size=4))
-    block = data.draw(st.integers(1, 40))
+    block, n_workers = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 3))
     shards = reference.shards_of(dense, cuts)
-    found = merge(shards, dense.shape[1], dense.shape[0], block_firings=block)
+    n_tokens, n_latents = dense.shape
+    found = merge(shards, n_latents, n_tokens, block_firings=block, n_workers=n_workers)
     assert_same(found, reference.by_latent_of(dense))
+
+
+def test_no_shards_make_an_index_without_firings() -> None:
+    found = merge([], 3, 5)
+    assert found.indptr.tolist() == [0, 0, 0, 0]
+    assert found.n_firings == 0
+    assert found.activations.dtype == np.float16
 
 
 def test_one_wide_shard_makes_the_index_float32() -> None:
@@ -96,8 +100,30 @@ def test_tokens_out_of_order_or_bounds_are_refused(tokens: list[int], message: s
 
 def test_a_firing_that_an_earlier_shard_has_is_refused() -> None:
     first, _ = good_shards()
+    again = [first, replace(first, name="again")]
+    indptr = merged_indptr(again, 2)
     with pytest.raises(CorruptArtifactError, match=r"again, row 0 .*earlier shard"):
+        merge_block(again, indptr, 0, 2, dtype=np.dtype(np.float16))
+
+
+def test_shards_that_overlap_or_are_out_of_order_are_refused() -> None:
+    first, second = good_shards()
+    with pytest.raises(CorruptArtifactError, match=r"again covers tokens 0 to 2, but an earlier"):
         merge([first, replace(first, name="again")], 2, 4)
+    with pytest.raises(CorruptArtifactError, match=r"shard 0 covers tokens 0 to 2.* below 4"):
+        merge([second, first], 2, 4)
+    with pytest.raises(CorruptArtifactError, match=r"shard 0 covers tokens 2 to 0"):
+        merge([replace(first, start=2, stop=0)], 2, 4)
+
+
+def test_the_first_of_several_bad_shards_is_named_whichever_thread_is_faster() -> None:
+    dense = np.ones((64, 8), dtype=np.float16)
+    shards = reference.shards_of(dense, list(range(1, 64)))
+    for number in (20, 40, 60):
+        shards[number] = replace(shards[number], activations=np.zeros(8, dtype=np.float16))
+    for _ in range(5):
+        with pytest.raises(CorruptArtifactError, match=r"shard 20, row 0 \(latent 0, token 20\)"):
+            merge(shards, 8, 64, block_firings=1, n_workers=3)
 
 
 def test_shards_of_another_sae_or_corpus_are_refused() -> None:

@@ -1,10 +1,14 @@
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
-from feature_manifold.store.npy import NpyWriter, create_npy, open_npy, save_npy
+from feature_manifold.store.npy import NpyFile, NpyWriter, open_npy, save_npy
 
 
 def test_streamed_rows_equal_numpys_own_file(tmp_path: Path) -> None:
@@ -20,7 +24,8 @@ def test_an_empty_array_opens(tmp_path: Path) -> None:
     with NpyWriter(tmp_path / "a.npy", np.uint32):
         pass
     assert open_npy(tmp_path / "a.npy", dtypes=("<u4",), shape=(None,)).shape == (0,)
-    assert create_npy(tmp_path / "b.npy", np.float16, (0,)).shape == (0,)
+    with NpyFile(tmp_path / "b.npy", np.float16, 0):
+        pass
     assert open_npy(tmp_path / "b.npy", dtypes=("<f2",), shape=(0,)).shape == (0,)
 
 
@@ -69,10 +74,79 @@ def test_an_impossible_header_is_refused_before_memory_is_taken(tmp_path: Path, 
         open_npy(path, dtypes=("<i8",), shape=(None, None))
 
 
-def test_a_created_file_has_its_disk_before_it_is_written(tmp_path: Path) -> None:
+def test_parts_written_in_any_order_by_threads_equal_numpys_own_file(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).integers(0, 2**32, 10_000).astype(np.uint32)
     path = tmp_path / "a.npy"
-    create_npy(path, np.int64, (100_000,))
-    assert path.stat().st_blocks * 512 >= 800_000
+    with NpyFile(path, np.uint32, len(rows)) as file, ThreadPoolExecutor(3) as pool:
+        parts = [slice(start, start + 700) for start in range(0, len(rows), 700)]
+        list(pool.map(lambda part: file.write(part.start, rows[part]), parts[::-1]))
+    assert np.array_equal(np.load(path, allow_pickle=False), rows)
+    assert np.array_equal(open_npy(path, dtypes=("<u4",), shape=(10_000,)), rows)
+
+
+def test_a_file_with_rows_left_out_is_not_taken_for_finished(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match="2 of 3 rows"),
+        NpyFile(tmp_path / "a.npy", np.uint32, 3) as file,
+    ):
+        file.write(1, np.ones(2, dtype=np.uint32))
+
+
+@pytest.mark.parametrize(
+    ("start", "rows"),
+    [(2, np.ones(2, np.uint32)), (-1, np.ones(1, np.uint32)), (0, np.ones(1, np.int64))],
+)
+def test_rows_that_do_not_belong_are_refused(tmp_path: Path, start: int, rows: Array) -> None:
+    with (
+        pytest.raises(ValueError, match=r"vector of|rows .* of 3"),
+        NpyFile(tmp_path / "a.npy", np.uint32, 3) as file,
+    ):
+        file.write(start, rows)
+
+
+def test_rows_beyond_two_to_the_32_are_written_and_read(tmp_path: Path) -> None:
+    """A sparse file: 17 GB long, some kilobytes on the disk."""
+    path, n_rows = tmp_path / "a.npy", 2**32 + 10
+    last = np.arange(5, dtype=np.uint32)
+    with pytest.raises(ValueError, match="rows written"), NpyFile(path, np.uint32, n_rows) as file:
+        file.write(n_rows - 5, last)
+    array = open_npy(path, dtypes=("<u4",), shape=(n_rows,))
+    assert np.array_equal(array[-5:], last)
+    assert not array[2**32 - 5 : 2**32 + 5].any()
+    assert path.stat().st_blocks * 512 < 1 << 20
+
+
+def test_a_full_disk_is_an_error_that_says_so() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        NpyFile(full, np.uint32, 3)
+    assert caught.value.errno == errno.ENOSPC
+    with pytest.raises(OSError, match="No space left"), NpyWriter(full, np.uint32) as writer:
+        writer.append(np.zeros(1 << 20, dtype=np.uint32))
+
+
+def test_a_disk_that_fills_up_while_parts_are_written_is_an_error(tmp_path: Path) -> None:
+    file = NpyFile(tmp_path / "a.npy", np.uint32, 1 << 20)
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(descriptor, file._file.fileno())
+    os.close(descriptor)
+    with pytest.raises(OSError, match="No space left"), file:
+        file.write(0, np.zeros(1 << 20, dtype=np.uint32))
+
+
+@pytest.mark.parametrize("array", [np.arange(3, dtype=">i8"), np.arange(3, dtype=">u4")])
+def test_big_endian_arrays_are_refused(tmp_path: Path, array: Array) -> None:
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(CorruptArtifactError, match=r"a\.npy: dtype >"):
+        open_npy(tmp_path / "a.npy", dtypes=("<i8", "<u4"), shape=(None,))
+
+
+def test_arrays_of_columns_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.asfortranarray(np.arange(6).reshape(2, 3)))
+    with pytest.raises(CorruptArtifactError, match=r"a\.npy: .*Fortran"):
+        open_npy(tmp_path / "a.npy", dtypes=("<i8",), shape=(None, 3))
 
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Work cut into pieces of about one size, done by threads, its results in order."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -38,10 +38,11 @@ def even_jobs(indptr: Int64Array, *, entries: int, per_row: int) -> list[tuple[i
 
 def in_order(
     work: Callable[[ItemT], ResultT], items: Iterable[ItemT], *, n_workers: int
-) -> Iterator[ResultT]:
+) -> Generator[ResultT]:
     """Yield ``work(item)`` of each item in order; threads work a few items ahead.
 
-    An error of one item, or leaving the loop, ends it as soon as the items at work are done.
+    An error of one item, or closing the generator, ends it as soon as the items at work are done;
+    close it (``contextlib.closing``) where the work uses what is put away after the loop.
     """
     pool = ThreadPoolExecutor(n_workers)
     waiting: deque[Future[ResultT]] = deque()

@@ -3,7 +3,7 @@
 Public entry points:
 
 - ``merge.merge_shards``: shards -> firings by latent, of type ``merge.activation_dtype``.
-- ``transpose.transpose``: firings by latent -> firings by token.
+- ``transpose.sort_by_token``: shards -> firings by token.
 - ``statistics.latent_statistics``: count, range, mean, percentiles and label of every latent.
 - ``labels.shard_labels``: the same labels, straight from shards.
 - ``rows.sort_firings``, ``rows.token_table_of_rows``: the specification's ``shard_*.npz`` rows ->

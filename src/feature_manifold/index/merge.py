@@ -1,18 +1,21 @@
 """Merge shards, each sorted by latent, into one index sorted by latent."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from feature_manifold.core.arrays import Array, Int64Array
-from feature_manifold.core.errors import CorruptArtifactError, InputError
+from feature_manifold.core.errors import CorruptArtifactError
+from feature_manifold.core.jobs import in_order
 from feature_manifold.core.kernels import kernel
 from feature_manifold.core.progress import Progress
-from feature_manifold.index.blocks import BLOCK_FIRINGS, row_blocks
+from feature_manifold.index.blocks import MAX_WORKERS, WriteFirings, block_size, row_blocks
+from feature_manifold.store.npy import release
 from feature_manifold.store.shards import Shard
 
-_BITS: dict[np.dtype[Any], np.dtype[Any]] = {
+BITS: dict[np.dtype[Any], np.dtype[Any]] = {
     np.dtype(np.float16): np.dtype(np.uint16),
     np.dtype(np.float32): np.dtype(np.uint32),
 }
@@ -40,7 +43,31 @@ def merged_indptr(shards: Sequence[Shard], n_latents: int) -> Int64Array:
                 "It comes from another SAE; harvest it again."
             )
         counts += np.diff(shard.indptr)
+        release(shard.indptr)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def check_tokens(shards: Sequence[Shard], n_tokens: int) -> None:
+    """Check that the shards' ranges of tokens follow each other and lie in the token table.
+
+    Raises
+    ------
+    CorruptArtifactError
+        Naming the first shard whose range does not.
+    """
+    newest = 0
+    for shard in shards:
+        if shard.start < 0 or shard.stop > n_tokens:
+            raise CorruptArtifactError(
+                f"{shard.name} covers tokens {shard.start:,} to {shard.stop:,}, but the token "
+                f"table has {n_tokens:,} rows. One of them is stale; harvest again."
+            )
+        if shard.start < newest or shard.stop < shard.start:
+            raise CorruptArtifactError(
+                f"{shard.name} covers tokens {shard.start:,} to {shard.stop:,}, but an earlier "
+                f"shard covers those below {newest:,}. One of them is stale; harvest again."
+            )
+        newest = shard.stop
 
 
 def merge_shards(
@@ -48,27 +75,30 @@ def merge_shards(
     n_latents: int,
     *,
     n_tokens: int,
-    out_tokens: Array,
-    out_activations: Array,
+    write: WriteFirings,
     progress: Progress,
-    block_firings: int = BLOCK_FIRINGS,
+    n_workers: int = 1,
+    block_firings: int | None = None,
 ) -> Int64Array:
     """Concatenate, latent by latent, shards that follow each other in the token table.
 
     Parameters
     ----------
     shards
-        Sorted by latent, then token; in the order of their tokens. May be memory-mapped.
+        Sorted by latent, then token; in the order of their tokens. May be memory-mapped: what was
+        read is given back.
     n_latents, n_tokens
         Sizes that every firing must respect.
-    out_tokens
-        uint32 (n_firings,), written in order. May be memory-mapped.
-    out_activations
-        ``activation_dtype(shards)`` (n_firings,), written in order.
+    write
+        Takes the firings sorted by latent, then token: tokens, and activations of type
+        ``activation_dtype(shards)``.
     progress
         Told of firings.
+    n_workers
+        Threads.
     block_firings
-        Firings held in memory at a time; the result does not depend on it.
+        Firings that a thread holds in memory; ``blocks.block_size`` if not given. What is
+        written depends on neither.
 
     Returns
     -------
@@ -82,24 +112,22 @@ def merge_shards(
         outside its shard's tokens, or whose activation is not finite and positive.
     """
     indptr = merged_indptr(shards, n_latents)
-    n_firings = int(indptr[-1])
-    if len(out_tokens) != n_firings or len(out_activations) != n_firings:
-        raise InputError(f"outputs must have {n_firings:,} entries, one per firing of the shards.")
-    for shard in shards:
-        if shard.start < 0 or shard.stop > n_tokens:
-            raise CorruptArtifactError(
-                f"{shard.name} covers tokens {shard.start:,} to {shard.stop:,}, but the token "
-                f"table has {n_tokens:,} rows. One of them is stale; harvest again."
-            )
-    with progress.task("merge shards", total=n_firings, unit="firings") as task:
-        for first, last in row_blocks(indptr, max_entries=block_firings):
-            span = slice(int(indptr[first]), int(indptr[last]))
-            tokens, activations = merge_block(
-                shards, indptr, first, last, dtype=out_activations.dtype
-            )
-            out_tokens[span] = tokens
-            out_activations[span] = activations
-            task.advance(span.stop - span.start)
+    check_tokens(shards, n_tokens)
+    dtype = activation_dtype(shards)
+    n_workers = min(n_workers, MAX_WORKERS)
+    blocks = row_blocks(indptr, max_entries=block_firings or block_size(n_workers))
+
+    def merge(block: tuple[int, int]) -> int:
+        tokens, activations = merge_block(shards, indptr, *block, dtype=dtype)
+        write(int(indptr[block[0]]), tokens, activations)
+        return len(tokens)
+
+    with (
+        progress.task("merge shards", total=int(indptr[-1]), unit="firings") as task,
+        closing(in_order(merge, blocks, n_workers=n_workers)) as merged,
+    ):
+        for n_firings in merged:
+            task.advance(n_firings)
     return indptr
 
 
@@ -129,32 +157,39 @@ def merge_block(
     """
     offsets = indptr[first : last + 1] - indptr[first]
     tokens = np.empty(int(offsets[-1]), dtype=np.uint32)
-    activations = np.empty(len(tokens), dtype=dtype)
-    bits = activations.view(_BITS[dtype])
+    bits = np.empty(len(tokens), dtype=BITS[dtype])
     cursor = offsets[:-1].copy()
     newest = np.full(last - first, -1, dtype=np.int64)
-    infinity = int(np.array(np.inf, dtype=dtype).view(_BITS[dtype]))
     for shard in shards:
         runs = np.array(shard.indptr[first : last + 1])
         span = slice(int(runs[0]), int(runs[-1]))
-        # Copies: one compiled version serves memory-mapped and ordinary arrays.
-        own = np.array(shard.activations[span]).astype(dtype, casting="safe", copy=False)
+        own_tokens, own_bits = shard_firings(shard, span, dtype=dtype)
+        limits = (shard.start, shard.stop, infinity_bits(dtype))
         row = _append_runs(
-            runs - runs[0],
-            np.array(shard.tokens[span]),
-            own.view(bits.dtype),
-            shard.start,
-            shard.stop,
-            infinity,
-            cursor,
-            newest,
-            tokens,
-            bits,
+            runs - runs[0], own_tokens, own_bits, *limits, cursor, newest, tokens, bits
         )
+        release(shard.indptr, shard.tokens, shard.activations)
         if row >= 0:
             latent = first + int(np.searchsorted(runs - runs[0], row, side="right")) - 1
-            raise _refusal(shard, span.start + row, latent)
-    return tokens, activations
+            raise refusal(shard, span.start + row, latent)
+    return tokens, bits.view(dtype)
+
+
+def shard_firings(shard: Shard, span: slice, *, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return the tokens and the bits of the activations as ``dtype``, read-only, of some rows.
+
+    Read-only, so that one compiled version of a kernel serves memory-mapped and ordinary arrays.
+    """
+    tokens = np.asarray(shard.tokens[span]).view()
+    bits = np.asarray(shard.activations[span]).astype(dtype, casting="safe", copy=False)
+    bits = bits.view(BITS[dtype])
+    tokens.flags.writeable = bits.flags.writeable = False
+    return tokens, bits
+
+
+def infinity_bits(dtype: np.dtype[Any]) -> int:
+    """Return the bits of infinity: those of finite positive numbers lie below, and above 0."""
+    return int(np.array(np.inf, dtype=dtype).view(BITS[dtype]))
 
 
 @kernel()
@@ -193,7 +228,8 @@ def _append_runs(
     return -1
 
 
-def _refusal(shard: Shard, row: int, latent: int) -> CorruptArtifactError:
+def refusal(shard: Shard, row: int, latent: int) -> CorruptArtifactError:
+    """Say what is wrong with a row of a shard."""
     token, activation = int(shard.tokens[row]), float(shard.activations[row])
     where = f"{shard.name}, row {row:,} (latent {latent:,}, token {token:,})"
     if not np.isfinite(activation) or activation <= 0:

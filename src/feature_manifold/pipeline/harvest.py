@@ -16,7 +16,7 @@ from feature_manifold.store.layout import (
     ExperimentPaths,
 )
 from feature_manifold.store.manifest import read_manifest
-from feature_manifold.store.shards import open_shard, shard_folders
+from feature_manifold.store.shards import open_committed
 from feature_manifold.store.spec_layout import write_json
 from feature_manifold.store.token_table import (
     INSERTED,
@@ -87,7 +87,7 @@ def check_width(config: ExperimentConfig, n_latents: int) -> None:
 def write_labels(context: StageContext) -> None:
     """Write ``latent_labels.json`` beside the shards."""
     tokens = open_token_table(context.paths.corpus)
-    shards = [open_shard(folder) for folder in shard_folders(context.folder)]
+    shards = open_committed(context.folder)
     labels = shard_labels(shards, tokens.token_id, progress=context.progress)
     vocabulary = load_vocabulary(context.paths.corpus)
     payload = latent_labels_payload(labels, vocabulary)

@@ -1,9 +1,11 @@
 """Plain ``.npy`` files: streamed out at constant memory, memory-mapped in."""
 
+import ctypes
 import io
 import math
 import mmap
 import os
+import threading
 import tokenize
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +20,10 @@ from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactEr
 HEADER_BYTES = 128
 MAX_ROWS = 1 << 40
 """Longest axis believed: numpy cannot even describe an empty array of 2**62 columns."""
+
+SYNC_FILE_RANGE_WRITE = 2
+# Only Linux has it, and Python does not offer it.
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
 
 
 def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
@@ -61,9 +67,9 @@ class NpyWriter:
 
     def close(self) -> None:
         """Write the final header and close the file."""
-        self._file.seek(0)
-        self._file.write(_header(self._dtype, (self.n_rows, *self._row_shape)))
-        self._file.close()
+        with self._file:
+            self._file.seek(0)
+            self._file.write(_header(self._dtype, (self.n_rows, *self._row_shape)))
 
     def __enter__(self) -> "NpyWriter":
         """Return the writer."""
@@ -80,26 +86,84 @@ class NpyWriter:
 
 
 def save_npy(path: Path, array: Array) -> None:
-    """Write one array."""
-    with path.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
+    """Write one array.
 
-
-def create_npy(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Array:
-    """Create a file of zeros and return it memory-mapped for writing.
-
-    The disk is taken now: a full one is an OSError here. On a file with holes it would be a
-    signal that kills the process while it writes to the map.
+    numpy writes to the file behind Python's back and does not look whether its last bytes went
+    out; on a full disk that left a file cut short, and no error.
     """
-    if 0 in shape:
-        array = np.zeros(shape, dtype=dtype)
-        save_npy(path, array)
-        return array
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array
+    data = np.ascontiguousarray(array).reshape(array.shape)
+    with path.open("wb") as file:
+        header = np.lib.format.header_data_from_array_1_0(data)
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(data.reshape(-1).view(np.uint8).data)
+
+
+class NpyFile:
+    """A ``.npy`` vector of known length, written in parts: in any order, by several threads.
+
+    The disk starts to write each part at once, so that little is left to do for the sync at the
+    end. A full disk is an ``OSError``.
+
+    Parameters
+    ----------
+    path
+        File to create.
+    dtype
+        Type of the vector.
+    n_rows
+        Its length.
+    """
+
+    def __init__(self, path: Path, dtype: npt.DTypeLike, n_rows: int) -> None:
+        self._dtype = np.dtype(dtype)
+        self._n_rows = n_rows
+        self._written = 0
+        self._path = path
+        self._lock = threading.Lock()
+        self._file = path.open("wb", buffering=0)
+        try:
+            self._file.write(_header(self._dtype, (n_rows,)))
+        except OSError:
+            self._file.close()
+            raise
+
+    def write(self, start: int, rows: Array) -> None:
+        """Write ``rows`` (n,), of the file's type, to the rows from ``start`` on."""
+        if rows.dtype != self._dtype or rows.ndim != 1:
+            raise ValueError(f"{rows.dtype} {rows.shape} for a vector of {self._dtype}")
+        if start < 0 or start + len(rows) > self._n_rows:
+            raise ValueError(f"rows {start} to {start + len(rows)} of {self._n_rows}")
+        offset = first = HEADER_BYTES + start * self._dtype.itemsize
+        left = np.ascontiguousarray(rows).view(np.uint8).data
+        while len(left):
+            done = os.pwrite(self._file.fileno(), left, offset)
+            offset, left = offset + done, left[done:]
+        _start_writing_back(self._file.fileno(), first, offset - first)
+        with self._lock:
+            self._written += len(rows)
+
+    def __enter__(self) -> "NpyFile":
+        """Return the file."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file; unless an error is on its way, every row must have been written."""
+        self._file.close()
+        if kind is None and self._written != self._n_rows:
+            raise ValueError(f"{self._path}: {self._written} of {self._n_rows} rows written")
+
+
+def _start_writing_back(descriptor: int, offset: int, n_bytes: int) -> None:
+    """Ask the system to start writing a range to the disk; it may decline."""
+    if _sync_file_range is not None:
+        _sync_file_range(
+            descriptor, ctypes.c_int64(offset), ctypes.c_int64(n_bytes), SYNC_FILE_RANGE_WRITE
+        )
 
 
 def open_npy(
@@ -124,7 +188,12 @@ def open_npy(
         ) from error
     size = offset + math.prod(found_shape) * dtype.itemsize
     have = path.stat().st_size
-    if have != size or fortran or dtype.hasobject:
+    if fortran or dtype.hasobject:
+        raise CorruptArtifactError(
+            f"{path}: an array of {'objects' if dtype.hasobject else 'columns, in Fortran order'}. "
+            "The file is foreign; delete the folder and run the stage again."
+        )
+    if have != size:
         raise CorruptArtifactError(
             f"{path}: its header asks for {size:,} bytes and the file has {have:,}. "
             "Delete the folder and run the stage again."
