@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +97,17 @@ def test_records_cover_every_file_of_every_shard(tmp_path: Path) -> None:
     write_shard(tmp_path, 0, shard(0, 5), config=CONFIG, inputs=INPUTS)
     names = ("activations.npy", "indptr.npy", "manifest.json", "tokens.npy")
     assert sorted(shard_records(tmp_path)) == [f"shard_00000/{name}" for name in names]
+
+
+def test_more_shards_than_files_may_be_open_are_opened(tmp_path: Path) -> None:
+    """In a process of its own: a limit once raised may not be lowered again."""
+    for number in range(30):
+        write_shard(tmp_path, number, shard(number, number + 1), config={}, inputs={})
+    program = (
+        "import resource, sys, pathlib\n"
+        "from feature_manifold.store import shards\n"
+        "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))\n"
+        "assert len(shards.open_committed(pathlib.Path(sys.argv[1]))) == 30\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
