@@ -3,7 +3,7 @@
 import typer
 
 from feature_manifold import __version__
-from feature_manifold.cli import demo, experiments, run, serve, synth
+from feature_manifold.cli import demo, experiments, imports, run, serve, synth
 from feature_manifold.cli.shell import run_shell
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ run.register(app)
 serve.register(app)
 experiments.register(app)
 synth.register(app)
+imports.register(app)
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ NATIVE = "native"
 MAX_ROWS = 1 << 32
 """Rows that a token table can have: firings hold them in 32 bits."""
 
-PROCESS_BYTES = 300 << 20
+PROCESS_BYTES = 200 << 20
 """The interpreter, its libraries and compiled kernels."""
 
 TOKEN_BYTES = 12
@@ -71,6 +71,8 @@ class RawFolder:
         File of another program that does.
     n_latents
         Latents, where there is no decoder to tell.
+    decoder_file
+        The decoder, where it lies elsewhere.
     """
 
     folder: Path
@@ -80,11 +82,12 @@ class RawFolder:
     tokenizer: str | None = None
     vocabulary: Path | None = None
     n_latents: int | None = None
+    decoder_file: Path | None = None
 
     @property
     def decoder(self) -> Path:
-        """Where the decoder of these activations lies."""
-        return self.described / DECODER
+        """Where the decoder of these activations lies, if it is there."""
+        return self.decoder_file or self.described / DECODER
 
     @property
     def files(self) -> list[Path]:
