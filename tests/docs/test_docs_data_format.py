@@ -22,6 +22,8 @@ from feature_manifold.export.payloads import (
 )
 from feature_manifold.index.labels import Labels
 from feature_manifold.pipeline.adopt import RawFolder, adopting_stages
+from feature_manifold.pipeline.import_source import ImportSource
+from feature_manifold.pipeline.import_stages import graph_stage, visualizer_stage
 from feature_manifold.pipeline.labels import latent_labels_payload
 from feature_manifold.pipeline.pipeline import STAGES
 from feature_manifold.store.examples import GROUPS, N_BINS, ExampleSet
@@ -160,8 +162,11 @@ def test_manifests_have_the_documented_keys() -> None:
 
 
 def test_every_format_has_its_version() -> None:
-    raw = RawFolder(Path("raw"), None)
-    versions = {stage.name: stage.version for stage in (*STAGES, *adopting_stages(raw))}
+    raw = RawFolder(Path("raw"), None, Path("raw"))
+    folder = Path("folder")
+    source = ImportSource(folder, raw, None, None, None, None, folder, folder, {}, ())
+    importing = (graph_stage(source), visualizer_stage(source))
+    versions = {s.name: s.version for s in (*STAGES, *adopting_stages(raw), *importing)}
     versions[SHARD_FORMAT] = SHARD_VERSION
     rows = rows_of(text_of("Versions"), "format", "folder", "version")
     assert {names_in(row[0])[0]: int(row[2]) for row in rows} == versions
@@ -212,11 +217,12 @@ def test_labels_have_the_documented_keys() -> None:
 
 
 def test_exported_pages_have_the_documented_keys() -> None:
-    example = Example(("a",), (1.0,))
+    example = Example(1.0, "a", ["a"], [1.0], [0], 1)
     stats = ActivationStats(1, 1, 1, 1, 1, 1)
-    latent = LatentPage(0, "a", 1, stats, (), (), dict.fromkeys(GROUPS, (example,)))
+    latent = LatentPage(0, "a", 1, stats, [], [], {group: [example] for group in GROUPS})
     written = latent.to_json()
-    assert keys_documented("visualizer_data/") == written.keys() | example.to_json().keys()
+    shown = written["examples"]["top"][0]
+    assert keys_documented("visualizer_data/") == written.keys() | shown.keys()
     named = set(spans(text_of("visualizer_data/")))
     for part in ("activation_stats", "histogram", "examples"):
         assert set(written[part]) <= named

@@ -1,12 +1,14 @@
 """Everything about one latent, as its page shows it."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from feature_manifold.core.arrays import Array
+from feature_manifold.core.arrays import Array, Int64Array
 from feature_manifold.core.errors import CorruptArtifactError, InputError
 from feature_manifold.examples.contexts import firings_before
 from feature_manifold.store.examples import GROUPS, ExampleSet
@@ -41,24 +43,31 @@ class PageSource(Protocol):
         """Picked examples."""
 
 
-@dataclass(frozen=True)
-class Example:
-    """One context: the texts of its tokens and the latent's activation on each, 0 where silent."""
+class Example(NamedTuple):
+    """One context in which a latent fires; the fields are the specification's keys.
 
-    tokens: tuple[str, ...]
-    token_activations: tuple[float, ...]
+    Attributes
+    ----------
+    max_activation
+        The greatest of the activations.
+    context
+        The tokens, joined.
+    tokens
+        Their texts.
+    token_activations
+        The latent's activation on each, 0 where silent.
+    firing_positions
+        Places in ``tokens`` where it fires.
+    n_firings
+        How many these are.
+    """
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the specification's keys."""
-        firing = [place for place, value in enumerate(self.token_activations) if value > 0]
-        return {
-            "max_activation": max(self.token_activations),
-            "context": "".join(self.tokens),
-            "tokens": list(self.tokens),
-            "token_activations": list(self.token_activations),
-            "firing_positions": firing,
-            "n_firings": len(firing),
-        }
+    max_activation: float
+    context: str
+    tokens: list[str]
+    token_activations: list[float]
+    firing_positions: list[int]
+    n_firings: int
 
 
 @dataclass(frozen=True)
@@ -97,9 +106,9 @@ class LatentPage:
     label: str | None
     total_firings: int
     activation_stats: ActivationStats
-    bins: tuple[float, ...]
-    counts: tuple[int, ...]
-    examples: dict[str, tuple[Example, ...]]
+    bins: list[float]
+    counts: list[int]
+    examples: dict[str, list[Example]]
 
     def to_json(self) -> dict[str, Any]:
         """Return the specification's keys, as values that strict JSON can say."""
@@ -107,10 +116,10 @@ class LatentPage:
             "latent_id": self.latent_id,
             "label": self.label,
             "total_firings": self.total_firings,
-            "activation_stats": asdict(self.activation_stats),
-            "histogram": {"bins": list(self.bins), "counts": list(self.counts)},
+            "activation_stats": vars(self.activation_stats).copy(),
+            "histogram": {"bins": self.bins, "counts": self.counts},
             "examples": {
-                group: [example.to_json() for example in found]
+                group: [example._asdict() for example in found]
                 for group, found in self.examples.items()
             },
         }
@@ -150,7 +159,7 @@ def latent_page(source: PageSource, latent: int) -> LatentPage:
     )
     shown = source.examples
     # JSON would turn NaN into null, so that a bad value would look missing.
-    if not np.isfinite(list(asdict(stats).values())).all():
+    if not all(map(math.isfinite, vars(stats).values())):
         raise _damaged(f"Statistics of latent {latent} are not finite", stage="index")
     if not np.isfinite(shown.histogram_bins[latent]).all():
         raise _damaged(f"Histogram edges of latent {latent} are not finite", stage="examples")
@@ -159,33 +168,71 @@ def latent_page(source: PageSource, latent: int) -> LatentPage:
         label=token_text(source.vocabulary, int(record["label_token_id"])) if count else None,
         total_firings=count,
         activation_stats=stats,
-        bins=tuple(shown.histogram_bins[latent].tolist()) if count else (),
-        counts=tuple(shown.histogram_counts[latent].tolist()) if count else (),
+        bins=shown.histogram_bins[latent].tolist() if count else [],
+        counts=shown.histogram_counts[latent].tolist() if count else [],
         examples=_examples(source, latent),
     )
 
 
-def _examples(source: PageSource, latent: int) -> dict[str, tuple[Example, ...]]:
-    tokens, activations = source.by_latent.latent(latent)
+def _examples(source: PageSource, latent: int) -> dict[str, list[Example]]:
+    """Return the examples of each group; all of the latent are gathered at once."""
     shown = source.examples
-    groups: dict[str, list[Example]] = {group: [] for group in GROUPS}
     span = slice(int(shown.indptr[latent]), int(shown.indptr[latent + 1]))
-    starts, stops = shown.start[span], shown.stop[span]
+    numbers = np.asarray(shown.group[span])
+    starts, stops = (np.asarray(rows[span], np.int64) for rows in (shown.start, shown.stop))
+    if (numbers >= len(GROUPS)).any():
+        raise _damaged(f"Examples of latent {latent} are of no group", stage="examples")
+    found = _rows_of(source, latent, starts, stops)
+    groups: dict[str, list[Example]] = {group: [] for group in GROUPS}
+    for number, example in zip(numbers.tolist(), found, strict=True):
+        groups[GROUPS[number]].append(example)
+    return groups
+
+
+def _rows_of(
+    source: PageSource, latent: int, starts: Int64Array, stops: Int64Array
+) -> Iterator[Example]:
+    """Yield the example of each run of token rows."""
+    tokens, activations = (np.asarray(part) for part in source.by_latent.latent(latent))
     firsts, lasts = firings_before(tokens, starts), firings_before(tokens, stops)
     if (stops > source.tokens.n_tokens).any() or (firsts >= lasts).any():
         raise _damaged(f"Examples of latent {latent} hold no firing", stage="examples")
-    if (shown.group[span] >= len(GROUPS)).any():
-        raise _damaged(f"Examples of latent {latent} are of no group", stage="examples")
-    rows = zip(starts, stops, firsts, lasts, shown.group[span], strict=True)
-    for start, stop, first, last, group in (map(int, row) for row in rows):
-        row = np.zeros(stop - start, dtype=np.float64)
-        row[tokens[first:last].astype(np.int64) - start] = activations[first:last]
-        if not np.isfinite(row).all():
-            raise _damaged(f"Activations of latent {latent} are not finite", stage="index")
-        ids = source.tokens.token_id[start:stop].tolist()
-        texts = tuple(token_text(source.vocabulary, token_id) for token_id in ids)
-        groups[GROUPS[group]].append(Example(texts, tuple(row.tolist())))
-    return {group: tuple(found) for group, found in groups.items()}
+    if len(starts) == 0:
+        return
+    ends = np.cumsum(stops - starts)
+    heads = ends - (stops - starts)
+    values = np.zeros(ends[-1], dtype=np.float64)
+    firings = _runs(firsts, lasts)
+    values[tokens[firings] + np.repeat(heads - starts, lasts - firsts)] = activations[firings]
+    if not np.isfinite(values).all():
+        raise _damaged(f"Activations of latent {latent} are not finite", stage="index")
+    places = np.flatnonzero(values > 0)
+    cuts = np.searchsorted(places, np.append(heads, ends[-1]))
+    places -= np.repeat(heads, np.diff(cuts))
+    texts = _texts(source.vocabulary, source.tokens.token_id[_runs(starts, stops)])
+    greatest = np.maximum.reduceat(values, heads).tolist()
+    bounds = zip(heads.tolist(), ends.tolist(), pairwise(cuts.tolist()), greatest, strict=True)
+    shown, firing = values.tolist(), places.tolist()
+    for head, end, (first, last), most in bounds:
+        words = texts[head:end]
+        yield Example(
+            most, "".join(words), words, shown[head:end], firing[first:last], last - first
+        )
+
+
+def _runs(starts: Int64Array, stops: Int64Array) -> Int64Array:
+    """Return the numbers from each start to its stop, one run after the other."""
+    lengths = stops - starts
+    heads = np.cumsum(lengths) - lengths
+    return np.asarray(np.arange(lengths.sum()) + np.repeat(starts - heads, lengths))
+
+
+def _texts(vocabulary: Sequence[str], token_id: Array) -> list[str]:
+    """Return the text of each token id, checked as ``token_text`` does."""
+    ids = token_id.tolist()
+    if min(ids) < 0 or max(ids) >= len(vocabulary):
+        return [token_text(vocabulary, found) for found in ids]
+    return list(map(vocabulary.__getitem__, ids))
 
 
 def _damaged(what: str, *, stage: str) -> CorruptArtifactError:

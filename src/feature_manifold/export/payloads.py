@@ -1,6 +1,7 @@
 """The JSON of the static site, key for key as the specification has it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ import scipy.sparse as sp
 
 from feature_manifold.core.arrays import Array, Int64Array
 from feature_manifold.core.errors import CorruptArtifactError
+from feature_manifold.core.jobs import even_jobs
 from feature_manifold.store.examples import ExampleSet
 
 SEARCH_VERSION = 1
+BLOCK_EDGES = 1 << 20
 WEIGHT_DECIMALS = 7
 """A float32 weight of at most 1 keeps its precision; its digits beyond are noise."""
 
@@ -117,13 +120,14 @@ def search_index_payload(examples: ExampleSet, vocabulary: Sequence[str]) -> dic
     np.add.at(counts, place, examples.token_counts)
     entries, ids = np.divmod(pairs, max(n_latents, 1))
     order = np.lexsort((ids, -counts, entries))
-    ends = np.searchsorted(entries[order], np.arange(1, len(number)))
-    lists = [part.tolist() for part in np.split(ids[order], ends)]
+    listed = ids[order].tolist()
+    ends = np.searchsorted(entries[order], np.arange(len(number) + 1)).tolist()
+    lists = (listed[first:last] for first, last in pairwise(ends))
     return {
         "version": SEARCH_VERSION,
         "n_latents": n_latents,
         "n_tokens": len(number),
-        "tokens": dict(sorted(zip(number, lists, strict=False))),
+        "tokens": dict(sorted(zip(number, lists, strict=True))),
     }
 
 
@@ -174,14 +178,27 @@ def _strongest(
     edges: sp.csr_matrix, per_node: int, threshold: float
 ) -> tuple[Int64Array, Int64Array, Array]:
     n = edges.shape[0]
-    rows = np.repeat(np.arange(n, dtype=np.int64), np.diff(edges.indptr))
-    order = np.lexsort((edges.indices, -edges.data, rows))
-    rank = np.arange(len(order)) - edges.indptr[rows]
-    kept = order[(rank < per_node) & (edges.data[order] >= threshold)]
-    one, other = rows[kept], edges.indices[kept].astype(np.int64)
+    # In blocks of rows: sorting 1e7 edges at once takes ten times the memory of the matrix.
+    blocks = even_jobs(edges.indptr.astype(np.int64), entries=BLOCK_EDGES, per_row=1)
+    parts = [_strongest_of(edges[first:last], first, per_node, threshold) for first, last in blocks]
+    one, other, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
     pairs, at = np.unique(np.minimum(one, other) * n + np.maximum(one, other), return_index=True)
     source, target = np.divmod(pairs, max(n, 1))
-    return source, target, edges.data[kept][at]
+    return source, target, weight[at]
+
+
+def _strongest_of(
+    rows: sp.csr_matrix, first: int, per_node: int, threshold: float
+) -> tuple[Int64Array, Int64Array, Array]:
+    """Return latent, other and weight of the strongest edges of each row, the first row first."""
+    kept = np.flatnonzero(rows.data >= threshold)
+    latents = np.repeat(np.arange(rows.shape[0], dtype=np.int64), np.diff(rows.indptr))[kept]
+    order = np.lexsort((rows.indices[kept], -rows.data[kept], latents))
+    kept, latents = kept[order], latents[order]
+    rank = np.arange(len(kept)) - np.searchsorted(latents, latents)
+    strong = rank < per_node
+    kept = kept[strong]
+    return latents[strong] + first, rows.indices[kept].astype(np.int64), rows.data[kept]
 
 
 def experiment_entry(

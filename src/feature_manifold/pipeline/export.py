@@ -33,6 +33,7 @@ from feature_manifold.store.layout import (
 )
 from feature_manifold.store.lock import turn
 from feature_manifold.store.manifest import read_manifest
+from feature_manifold.store.npy import release
 from feature_manifold.store.spec_layout import encode_json, write_json
 from feature_manifold.store.token_table import load_metadata
 
@@ -43,6 +44,9 @@ EDGE_THRESHOLD = 0.1
 EXPORTED_EDGES = "cosine"
 PAGES = "latents"
 
+# Each page touches some hundred pages of mapped memory, 16 KB round each: 0.4 GB in all.
+PAGES_BETWEEN_RELEASES = 256
+
 # One merged context: 21 tokens with text and activation, twice over, measured on the demo.
 EXAMPLE_BYTES = 500
 LATENT_BYTES = 1500
@@ -51,11 +55,14 @@ LATENT_BYTES = 1500
 def write_pages(experiment: Experiment, folder: Path, *, progress: Progress) -> None:
     """Write the page of every latent into ``folder``."""
     n_latents = experiment.by_latent.n_latents
+    mapped = (experiment.by_latent.tokens, experiment.by_latent.activations)
     with progress.task("export pages", total=n_latents, unit="latents") as task:
         for latent in range(n_latents):
             path = folder / f"{latent_name(latent)}.json"
             page = latent_page(experiment, latent).to_json()
             path.write_bytes(encode_json(page, name=str(path)))
+            if latent % PAGES_BETWEEN_RELEASES == 0:
+                release(*mapped)
             task.advance()
 
 

@@ -25,11 +25,12 @@ from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.atomic import begin_folder, replaced_folder
 from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.firings import open_by_latent
+from feature_manifold.store.latent_files import write_latent_files
 from feature_manifold.store.layout import ADOPTED, ExperimentPaths
 from feature_manifold.store.lock import experiment_lock
 from feature_manifold.store.npy import open_npy
 from feature_manifold.store.shards import open_shards
-from feature_manifold.store.spec_layout import write_json, write_latent_npz
+from feature_manifold.store.spec_layout import write_json
 from feature_manifold.store.token_table import load_metadata
 
 
@@ -61,12 +62,12 @@ def _with_latent_files(index: Stage) -> Stage:
 
     def run(context: StageContext) -> StageResult:
         result = index.run(context)
-        by_latent = open_by_latent(context.folder)
-        n_latents = by_latent.n_latents
-        with context.progress.task("latents/*.npz", total=n_latents, unit="latents") as task:
-            for latent in range(n_latents):
-                write_latent_npz(context.folder, latent, *by_latent.latent(latent))
-                task.advance()
+        write_latent_files(
+            context.folder,
+            open_by_latent(context.folder),
+            n_workers=context.config.threads,
+            progress=context.progress,
+        )
         return result
 
     return replace(index, run=run)

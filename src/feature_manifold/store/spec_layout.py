@@ -12,7 +12,6 @@ import orjson
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.store.atomic import STAGING_SUFFIX, commit_file, sync_file, write_file
-from feature_manifold.store.layout import latent_name
 from feature_manifold.store.npz import NpzColumn, NpzFile
 
 SPEC_SHARD_PATTERN = re.compile(r"shard_[0-9]+\.npz")
@@ -248,17 +247,6 @@ def _refuse_value(
             f"{path}, row {first_row + row:,}: bad {word} {values[row]}, expected {expected}. "
             "Harvest the shard again."
         )
-
-
-def write_latent_npz(folder: Path, latent: int, tokens: Array, activations: Array) -> None:
-    """Write ``{id:05d}.npz`` with ``token_indices`` int64 and ``activations``.
-
-    ``folder`` is a staging folder: 65,536 files are committed together, not one by one.
-    """
-    arrays = {"token_indices": tokens.astype(np.int64), "activations": np.asarray(activations)}
-    path = folder / f"{latent_name(latent)}.npz"
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
 
 
 def write_json(path: Path, payload: Any) -> None:
