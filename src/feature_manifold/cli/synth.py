@@ -8,6 +8,7 @@ import typer
 from feature_manifold.cli.serve import DataOption
 from feature_manifold.core.errors import ConfigError
 from feature_manifold.core.progress import console_progress
+from feature_manifold.testing.planted.spec import Layout, PlantedSpec
 
 UNITS = {"": 1, "k": 1000, "m": 1_000_000}
 SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([km]?)", re.IGNORECASE)
@@ -29,6 +30,9 @@ def synth_command(
     experiment_suffix: Annotated[
         str | None, typer.Option("--experiment-suffix", help="Added to the experiment id.")
     ] = None,
+    layout: Annotated[
+        Layout, typer.Option(help="Ours, the specification's in a folder apart, or both.")
+    ] = Layout.COMPACT,
     n_workers: Annotated[
         int, typer.Option("--n-workers", min=0, help="Threads; 0 takes every processor.")
     ] = 0,
@@ -36,7 +40,7 @@ def synth_command(
     data: DataOption = None,
 ) -> None:
     """Write a synthetic experiment of any size, with planted manifolds and their ground truth."""
-    from feature_manifold.testing.planted.spec import PlantedSpec
+    # Imported here: it compiles kernels.
     from feature_manifold.testing.planted.write import planted_config, write_planted
 
     spec = PlantedSpec(
@@ -46,21 +50,24 @@ def synth_command(
         l0=l0,
         seed=seed,
         seq_len=seq_len,
+        shard_tokens=size_of(shard_tokens),
     )
     config = planted_config(
         spec,
         model=model,
         layer=layer,
         experiment_suffix=experiment_suffix,
-        shard_tokens=size_of(shard_tokens),
         n_workers=n_workers,
         data_root=data,
     )
-    written = write_planted(spec, config, force=force, progress=console_progress())
+    written = write_planted(spec, config, layout=layout, force=force, progress=console_progress())
     for report in written.reports:
-        typer.echo(f"{report.name:>9}  {report.outcome:<8} {report.reason}")
-    typer.echo(f"experiment {config.experiment_id} in {written.paths.root}")
-    typer.echo(f"go on with: fmi run {written.config_file} --skip-harvest")
+        typer.echo(f"{report.name:>11}  {report.outcome:<8} {report.reason}")
+    if layout != Layout.COMPACT:
+        typer.echo(f"in the specification's layout in {written.spec_folder}")
+    if layout != Layout.SPEC:
+        typer.echo(f"experiment {config.experiment_id} in {written.paths.root}")
+        typer.echo(f"go on with: fmi run {written.config_file} --skip-harvest")
 
 
 def size_of(text: str) -> int:

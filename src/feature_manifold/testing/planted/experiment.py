@@ -41,14 +41,15 @@ class PlantedPlan:
         """Makes decoder rows."""
         return DecoderSource(self.spec, self.things, self.corpus, self.population)
 
-    def ranges(self, shard_tokens: int) -> list[tuple[int, int]]:
-        """Cut the windows into shards of about ``shard_tokens`` rows."""
-        windows, ranges, first = self.corpus.windows, [], 0
-        while first < self.corpus.n_windows:
-            last = int(np.searchsorted(windows, windows[first] + shard_tokens))
-            ranges.append((first, min(last, self.corpus.n_windows)))
-            first = ranges[-1][1]
-        return ranges
+    @cached_property
+    def shards(self) -> list[tuple[int, int]]:
+        """Windows of each shard."""
+        return self.corpus.ranges(self.spec.shard_tokens)
+
+    @property
+    def n_firings(self) -> int:
+        """Firings that are expected."""
+        return round(self.spec.n_tokens * self.spec.l0)
 
 
 def make_plan(spec: PlantedSpec) -> PlantedPlan:
@@ -87,7 +88,10 @@ class PlantedExperiment:
 
 
 def plant(spec: PlantedSpec) -> PlantedExperiment:
-    """Make a small experiment in memory: 24 bytes a token, 10 a firing, and the decoder."""
+    """Make a small experiment of one shard in memory, whatever ``shard_tokens`` is.
+
+    It takes some 24 bytes a token and 14 a firing, and the decoder twice.
+    """
     plan = make_plan(spec)
     n_windows = plan.corpus.n_windows
     return PlantedExperiment(

@@ -1,6 +1,7 @@
 """What a planted experiment is made of: sizes, shares and imperfections."""
 
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 
 from feature_manifold.core.config import MAX_TOKENS, config_hash
 from feature_manifold.core.errors import ConfigError
@@ -9,6 +10,14 @@ LEAST_D_MODEL = 16
 MAX_LATENTS = 1 << 22
 GENERATION = 1
 """Raised when the same spec gives other data, so that what is there is made anew."""
+
+
+class Layout(StrEnum):
+    """How a planted experiment is laid out on disk: ours, the specification's, or both."""
+
+    COMPACT = "compact"
+    SPEC = "spec"
+    BOTH = "both"
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,8 @@ class PlantedSpec:
         Of every random choice.
     seq_len
         Rows of a window, its BOS included.
+    shard_tokens
+        Token rows in a shard, about; each is drawn from streams of its own.
     concept_share
         Share of the corpus that is words of planted things.
     silent_share
@@ -57,6 +68,7 @@ class PlantedSpec:
     l0: float
     seed: int = 0
     seq_len: int = 1024
+    shard_tokens: int = 131_072
     concept_share: float = 0.1
     silent_share: float = 0.02
     split_share: float = 0.1
@@ -82,6 +94,7 @@ class PlantedSpec:
         _within("l0", self.l0, 1, self.n_latents)
         _within("seed", self.seed, 0, 2**63 - 1)
         _within("seq-len", self.seq_len, 2, 1 << 20)
+        _within("shard-tokens", self.shard_tokens, 1, 1 << 24)
         for name in ("concept_share", "silent_share", "split_share", "absorbed_share", "miss"):
             _within(name, getattr(self, name), 0, 0.9)
         for name in ("hub", "jitter", "noise", "stray", "decoder_noise"):

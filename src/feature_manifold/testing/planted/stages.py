@@ -39,6 +39,7 @@ from feature_manifold.testing.planted.truth import ground_truth
 
 NAME = "planted"
 GROUND_TRUTH = "ground_truth.json"
+CONFIG_FILE = "config.yaml"
 TABLE_ROWS = 1 << 20
 """Token rows drawn at a time: 1 M x 60 bytes with what they are drawn from."""
 
@@ -80,7 +81,7 @@ def planted_stages(plan: PlantedPlan) -> tuple[Stage, Stage]:
 def harvest_bytes(plan: PlantedPlan) -> int:
     """Return about what shards and decoder take."""
     spec = plan.spec
-    return int(spec.n_tokens * spec.l0) * FIRING_BYTES + 4 * spec.n_latents * spec.d_model
+    return plan.n_firings * FIRING_BYTES + 4 * spec.n_latents * spec.d_model
 
 
 def _write_corpus(plan: PlantedPlan, context: StageContext) -> StageResult:
@@ -88,7 +89,7 @@ def _write_corpus(plan: PlantedPlan, context: StageContext) -> StageResult:
     names = (TOKEN_ID, DOC_ID, POSITION)
     writers = [NpyWriter(folder / name, np.int32) for name in names]
     with context.progress.task("corpus", total=corpus.n_tokens, unit="tokens") as task:
-        for first, last in plan.ranges(TABLE_ROWS):
+        for first, last in corpus.ranges(TABLE_ROWS):
             table = corpus.table(first, last)
             for writer, column in zip(
                 writers, (table.token_id, table.doc_id, table.position), strict=True
@@ -124,23 +125,22 @@ def _write_corpus(plan: PlantedPlan, context: StageContext) -> StageResult:
 
 
 def _write_harvest(plan: PlantedPlan, context: StageContext) -> StageResult:
+    # It would name what is about to be replaced.
+    (context.paths.root / CONFIG_FILE).unlink(missing_ok=True)
     write_decoder(plan, context)
-    ranges = plan.ranges(context.config.shard_tokens)
-    n_firings = _write_shards(plan, context, ranges)
+    n_firings = _write_shards(plan, context)
     write_labels(context)
     write_json(context.paths.root / GROUND_TRUTH, ground_truth(plan))
-    metadata = metadata_of(plan, context.config, n_shards=len(ranges), n_firings=n_firings)
+    metadata = metadata_of(plan, context.config, n_firings=n_firings)
     save_metadata(context.folder, metadata)
     save_metadata(context.paths.root, metadata)
     facts = {"n_latents": plan.spec.n_latents, "d_model": plan.spec.d_model}
-    facts |= {"n_shards": len(ranges), "n_firings": n_firings}
+    facts |= {"n_shards": len(plan.shards), "n_firings": n_firings}
     outside = tuple(f"../{name}" for name in (DECODER, METADATA, GROUND_TRUTH))
     return StageResult(facts=facts, outside=outside)
 
 
-def metadata_of(
-    plan: PlantedPlan, config: ExperimentConfig, *, n_shards: int, n_firings: int
-) -> dict[str, Any]:
+def metadata_of(plan: PlantedPlan, config: ExperimentConfig, *, n_firings: int) -> dict[str, Any]:
     """Return what names the experiment, under the keys of a harvest."""
     return {
         "experiment_id": config.experiment_id,
@@ -155,8 +155,8 @@ def metadata_of(
         "sae_architecture": NAME,
         "corpus": config.corpus,
         "num_tokens": plan.spec.n_tokens,
-        "num_shards": n_shards,
-        "n_shards": n_shards,
+        "num_shards": len(plan.shards),
+        "n_shards": len(plan.shards),
         "n_firings": n_firings,
         "n_latents": plan.spec.n_latents,
         "d_model": plan.spec.d_model,
@@ -180,9 +180,9 @@ def write_decoder(plan: PlantedPlan, context: StageContext) -> None:
     commit_file(aside, path)
 
 
-def _write_shards(plan: PlantedPlan, context: StageContext, ranges: list[tuple[int, int]]) -> int:
+def _write_shards(plan: PlantedPlan, context: StageContext) -> int:
     """Write the shards that are not there yet; return the number of firings in all."""
-    folder, windows = context.folder, plan.corpus.windows
+    folder, windows, ranges = context.folder, plan.corpus.windows, plan.shards
     part, inputs = context.stage_config("harvest"), dict(context.inputs)
     drop_shards(folder, from_number=len(ranges))
 

@@ -125,6 +125,15 @@ class Corpus:
         """Rows of the token table."""
         return int(self.windows[-1])
 
+    def ranges(self, n_rows: int) -> list[tuple[int, int]]:
+        """Cut the windows into ranges of about ``n_rows`` token rows."""
+        ranges, first = [], 0
+        while first < self.n_windows:
+            last = int(np.searchsorted(self.windows, self.windows[first] + n_rows))
+            ranges.append((first, min(last, self.n_windows)))
+            first = ranges[-1][1]
+        return ranges
+
     def table(self, first: int, last: int) -> TokenTable:
         """Return the windows ``[first, last)`` as a token table whose row 0 is the first's.
 
