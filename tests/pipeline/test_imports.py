@@ -236,10 +236,13 @@ def test_ids_that_cannot_be_are_refused(tmp_path: Path, spec: Path, bad: str) ->
         assert planned(spec, tmp_path, experiment_id=bad).paths.root.name == ID
 
 
-def test_a_source_inside_the_experiment_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [f"experiments/{ID}", f"experiments/{ID}/raw_activations", "."])
+def test_a_source_inside_the_experiment_is_refused(tmp_path: Path, given: str) -> None:
     importing.write_spec(tmp_path / "experiments" / ID / "raw_activations")
+    importing.write_prototype(tmp_path / "other")
+    (tmp_path / "other" / "latents").rename(tmp_path / "latents")
     with pytest.raises(ConfigError, match="never changed"):
-        planned(tmp_path / "experiments" / ID, tmp_path)
+        planned(tmp_path / given, tmp_path)
 
 
 def test_missing_shards_are_noticed(tmp_path: Path) -> None:
@@ -342,16 +345,22 @@ def test_a_graph_that_cannot_be_is_refused(tmp_path: Path, case: str) -> None:
 
 def test_exported_json_alone_becomes_an_exported_folder(tmp_path: Path, spec: Path) -> None:
     made = imported(spec, tmp_path / "made")
-    folder = tmp_path / "site"
-    (folder / "visualizer").mkdir(parents=True)
+    folder = tmp_path / ID
+    (folder / "visualizer" / "latents").mkdir(parents=True)
     for path in made.paths.visualizer.rglob("*.json"):
-        target = folder / "visualizer" / path.relative_to(made.paths.visualizer)
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(path.read_bytes())
-    (folder / "visualizer" / "manifest.json").unlink()
-    plan = imported(folder, tmp_path / "data", experiment_id=ID)
+        if path.name != "manifest.json":
+            target = folder / "visualizer" / path.relative_to(made.paths.visualizer)
+            target.write_bytes(path.read_bytes())
+    (folder / "metadata.json").write_text(json.dumps({"d_model": 5}))
+    plan = imported(folder, tmp_path / "data")
     assert "static file server" in note(plan, "visualizer")
     assert contents(plan.paths.visualizer) == contents(made.paths.visualizer)
+    assert states(plan.paths)["export"] == "correct"
+    listed = json.loads((tmp_path / "data/visualizer_data/experiments.json").read_text())
+    assert [(entry["id"], entry["layer"]) for entry in listed["experiments"]] == [(ID, 2)]
+    (folder / "visualizer" / "index.json").write_text("[]")
+    with pytest.raises(CorruptArtifactError, match=r"index\.json is not a JSON object"):
+        imported(folder, tmp_path / "data", force=True)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactEr
 from feature_manifold.index.rows import token_table_of_rows
 from feature_manifold.pipeline.spec_shards import BATCH_ROWS, batch_bytes, convert_shards
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
+from feature_manifold.store.atomic import commit_file, sync_file
 from feature_manifold.store.fingerprint import fingerprint
 from feature_manifold.store.layout import DECODER, MANIFEST, METADATA, ExperimentPaths
 from feature_manifold.store.manifest import changed_inputs, read_manifest
@@ -202,7 +203,10 @@ def link_aside(source: Path, target: Path) -> None:
     aside = target.with_suffix(".partial")
     aside.unlink(missing_ok=True)
     link_or_copy(source, aside)
-    aside.replace(target)
+    sync_file(aside)
+    commit_file(aside, target)
+    # To rename one hard link of a file over another does nothing.
+    aside.unlink(missing_ok=True)
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:
@@ -263,36 +267,36 @@ def _adopt_corpus(raw: RawFolder, context: StageContext) -> StageResult:
         )
         (context.folder / MANIFEST).unlink(missing_ok=True)
         return StageResult(facts={"adopted": "native"})
+    # Texts first: a tokenizer that is not there is said before the shards are read.
+    texts = adopted_texts(raw.vocabulary, raw.tokenizer)
     n_tokens = table_rows(raw)
     blocks = (block for path in raw.files for block in token_blocks(path))
     table = token_table_of_rows(blocks, n_tokens)
     save_token_table(context.folder, table)
-    save_adopted_vocabulary(context.folder, table.token_id, raw.vocabulary, raw.tokenizer)
+    save_adopted_texts(context.folder, table.token_id, texts)
     return StageResult(facts={"adopted": "npz", "n_tokens": n_tokens})
 
 
-def save_adopted_vocabulary(
-    folder: Path, token_id: Array, file: Path | None, tokenizer: str | None
-) -> None:
-    """Write a text for every token id that occurs: U+FFFD where nothing tells one.
+def adopted_texts(file: Path | None, tokenizer: str | None) -> list[str]:
+    """Return the texts of token ids, as far as they are known.
 
     Parameters
     ----------
-    token_id
-        int32 (n_tokens,), -1 where unknown.
     file
         Vocabulary or labels of another program; None if there are none.
     tokenizer
         Model whose tokenizer tells the texts; it goes before the file.
     """
-    texts: list[str] = []
     if tokenizer is not None:
         # Imported here: it needs transformers.
         from feature_manifold.corpus.tokenizer import Tokenizer
 
-        texts = Tokenizer(tokenizer).vocabulary()
-    elif file is not None:
-        texts = load_foreign_vocabulary(file)
+        return Tokenizer(tokenizer).vocabulary()
+    return [] if file is None else load_foreign_vocabulary(file)
+
+
+def save_adopted_texts(folder: Path, token_id: Array, texts: list[str]) -> None:
+    """Write a text for every token id that occurs: U+FFFD where nothing tells one."""
     greatest = int(token_id.max(initial=-1))
     save_vocabulary(folder, texts + [UNKNOWN_TEXT] * (greatest + 1 - len(texts)))
 

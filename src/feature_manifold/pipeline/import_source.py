@@ -1,6 +1,5 @@
 """What lies in a folder from elsewhere, what of it will be taken, and what is missing."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from feature_manifold.store.layout import (
     ExperimentPaths,
 )
 from feature_manifold.store.npy import open_npy
-from feature_manifold.store.prototype import TOKEN_IDS, latent_file_paths
+from feature_manifold.store.prototype import TOKEN_IDS, latent_file_paths, load_json_object
 from feature_manifold.store.shards import shard_folders
 from feature_manifold.store.spec_layout import spec_shard_paths
 from feature_manifold.store.token_table import load_metadata
@@ -195,16 +194,9 @@ def count_latents(source: ImportSource) -> int | None:
         return rows
     if stated is None:
         labels = _first_file((source.folder, source.folder / RAW), LATENT_LABELS)
-        stated = _labelled(labels) if labels is not None else None
+        # Silent latents have a label, too.
+        stated = len(load_json_object(labels)) if labels is not None else None
     return stated
-
-
-def _labelled(path: Path) -> int:
-    """Return how many latents a file of labels has; silent ones are in it too."""
-    try:
-        return len(json.loads(path.read_bytes()))
-    except (ValueError, TypeError) as error:
-        raise CorruptArtifactError(f"{path} is not a JSON object: {error}") from error
 
 
 def _shards(folder: Path) -> RawFolder | None:

@@ -16,14 +16,20 @@ from feature_manifold.pipeline.adopt import (
     MAX_ROWS,
     PROCESS_BYTES,
     TOKEN_BYTES,
+    adopted_texts,
     adopting_stages,
     copied_bytes,
     link_aside,
     link_or_copy,
-    save_adopted_vocabulary,
+    save_adopted_texts,
     shard_facts,
 )
-from feature_manifold.pipeline.import_source import ImportSource, count_latents, identity_of
+from feature_manifold.pipeline.import_source import (
+    INDEX_JSON,
+    ImportSource,
+    count_latents,
+    identity_of,
+)
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.edges import load_edges, save_edges
 from feature_manifold.store.fingerprint import fingerprint
@@ -42,6 +48,7 @@ from feature_manifold.store.prototype import (
     LatentFile,
     latent_file_paths,
     latent_files,
+    load_json_object,
     read_corpus_arrays,
     read_latent_file,
 )
@@ -175,6 +182,7 @@ def _known_rows(source: ImportSource) -> int:
 def _corpus_of_latents(
     source: ImportSource, folder: Path, tokenizer: str | None, context: StageContext
 ) -> StageResult:
+    texts = adopted_texts(source.vocabulary, tokenizer)
     if source.corpus is not None:
         token_id, doc_id, position = read_corpus_arrays(source.corpus)
         most = max(len(token_id), MIN_DOCUMENTS)
@@ -192,7 +200,7 @@ def _corpus_of_latents(
         token_id, doc_id, position = (np.full(n_tokens, -1, dtype=np.int32) for _ in range(3))
     windows, documents = windows_and_documents(doc_id, position)
     save_token_table(context.folder, TokenTable(token_id, doc_id, position, windows, documents))
-    save_adopted_vocabulary(context.folder, token_id, source.vocabulary, tokenizer)
+    save_adopted_texts(context.folder, token_id, texts)
     return StageResult(facts={"adopted": "latents", "n_tokens": len(token_id)})
 
 
@@ -323,14 +331,26 @@ def visualizer_stage(source: ImportSource) -> Stage:
         does="adopt the exported JSON",
         folder=lambda paths: paths.visualizer,
         inputs=(),
-        run=lambda context: _adopt_pages(folder, files(), context),
+        run=lambda context: _adopt_pages(source, folder, files(), context),
         estimate=lambda config, paths: copied_bytes(files(), paths.visualizer.parent),
         memory=lambda config, paths: PROCESS_BYTES,
-        fingerprints=lambda config, paths: {"source": fingerprint(folder)},
+        fingerprints=lambda config, paths: {
+            "source": fingerprint(folder),
+            "description": config_hash(source.metadata),
+        },
     )
 
 
-def _adopt_pages(folder: Path, files: list[Path], context: StageContext) -> StageResult:
+def _adopt_pages(
+    source: ImportSource, folder: Path, files: list[Path], context: StageContext
+) -> StageResult:
+    index = load_json_object(folder / INDEX_JSON)
+    if type(index.get("n_latents")) is not int or not isinstance(index.get("latents"), dict):
+        raise CorruptArtifactError(f"{folder / INDEX_JSON} has no n_latents and latents.")
+    known = {key: index[key] for key in ("n_latents", "num_tokens") if key in index}
+    root = context.paths.root
+    identity = identity_of(source.metadata, root.name) | {"experiment_id": root.name}
+    save_metadata(root, known | identity)
     (context.folder / "latents").mkdir()
     for path in files:
         link_or_copy(path, context.folder / path.relative_to(folder))

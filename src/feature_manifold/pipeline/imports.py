@@ -94,7 +94,7 @@ def plan_import(
     name = experiment_id or experiment_id_of(source)
     check_id(name)
     paths = data_root(config.data_root).experiment(name)
-    if folder.resolve() in (paths.root.resolve(), *paths.root.resolve().parents):
+    if _overlap(folder, paths.root) or _overlap(source.visualizer or folder, paths.visualizer):
         raise ConfigError(
             f"{folder} holds the folder of experiment '{name}' in the data root. A source is never "
             "changed: import under another name with --id, or to another place with --data-root."
@@ -107,6 +107,12 @@ def plan_import(
     elif source.graph is not None and (source.graph / EDGES["cosine"]).is_file():
         later = (INDEX_NAME, EXAMPLES_NAME, EXPORT_NAME)
     return Import(source, paths, config, importing_stages(source, tokenizer=tokenizer), later)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    """Say whether one folder is the other, or holds it."""
+    one, other = one.resolve(), other.resolve()
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def run_import(
@@ -158,6 +164,8 @@ def _drop_what_cannot_be_made(plan: Import) -> None:
             made_here = folder in [adopting.folder(plan.paths) for adopting in plan.adopting]
             if stage.name not in keep and not made_here and folder.exists():
                 shutil.rmtree(folder)
+        if plan.source.visualizer is not None:
+            plan.paths.decoder.unlink(missing_ok=True)
 
 
 def _refuse_overwriting(plan: Import, *, force: bool) -> None:

@@ -158,6 +158,23 @@ def _int32(path: Path, values: Array) -> Array:
     return np.asarray(values, dtype=np.int32)
 
 
+def load_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises
+    ------
+    CorruptArtifactError
+        If the file is none.
+    """
+    try:
+        content = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise CorruptArtifactError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise CorruptArtifactError(f"{path} is not a JSON object.")
+    return content
+
+
 def load_foreign_vocabulary(path: Path) -> list[str]:
     """Read the text of each token id from another program's file.
 
