@@ -53,14 +53,14 @@ def test_cosine_neighbours_equal_the_float64_reference(decoder: Array, k: int) -
     found = cosine.cosine_neighbours(decoder, k=k, progress=SILENT)
     expected = reference.cosines_of(decoder).astype(np.float32)
     assert as_lists(found) == reference.best_of(expected, k)
-    again = cosine.pair_cosines(decoder, found.ids)
+    again = cosine.pair_cosines(decoder, found.ids, progress=SILENT)
     np.testing.assert_array_equal(again, found.values)
 
 
 def test_cosine_neighbours_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = np.random.default_rng(0).normal(size=(300, 24)).astype(np.float32)
     whole = cosine.cosine_neighbours(decoder, k=20, progress=SILENT)
-    monkeypatch.setattr(cosine, "BLOCK_BYTES", 4 * 300 * 7)
+    monkeypatch.setattr(cosine, "BLOCK", 7)
     parts = cosine.cosine_neighbours(decoder, k=20, progress=SILENT)
     np.testing.assert_array_equal(whole.ids, parts.ids)
     np.testing.assert_array_equal(whole.values, parts.values)

@@ -1,47 +1,46 @@
-"""Cosine similarity of decoder rows: products in float32, the answer exact."""
+"""Cosine similarity of decoder rows: rough products find candidates, the answer is exact."""
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from feature_manifold.core.arrays import Array, Float32Array
-from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.core.kernels import kernel
 from feature_manifold.core.progress import Progress
-from feature_manifold.geometry.neighbours import Neighbours, no_neighbours, offer, settle
+from feature_manifold.geometry.candidates import (
+    Candidates,
+    collect_columns,
+    collect_rows,
+    no_candidates,
+    rank_candidates,
+)
+from feature_manifold.geometry.exact import exact_cosine, row_norms
+from feature_manifold.geometry.neighbours import Neighbours, no_neighbours
+from feature_manifold.geometry.products import FloatProducts, MakeProducts
+from feature_manifold.store.npy import release
 
-BLOCK_BYTES = 1 << 27
-"""Similarities held at a time: 128 MiB, 512 rows of 65,536."""
+BLOCK = 4096
+"""Latents multiplied with as many others at a time: 64 MiB of products."""
 
-TOLERANCE = 1e-5
-"""More than a float32 product of unit vectors is off by; candidates this close are re-ranked."""
-
-IMPOSSIBLE = np.float32(-2.0)
-
-
-def row_norms(decoder: Array) -> Array:
-    """Return the length of each decoder row, float64 (n_latents,).
-
-    Raises
-    ------
-    CorruptArtifactError
-        If a row is not finite.
-    """
-    norms = np.empty(len(decoder), dtype=np.float64)
-    for start in range(0, len(decoder), 4096):
-        rows = decoder[start : start + 4096].astype(np.float64)
-        norms[start : start + 4096] = np.sqrt(np.einsum("ld,ld->l", rows, rows))
-    if not np.isfinite(norms).all():
-        latent = int(np.flatnonzero(~np.isfinite(norms))[0])
-        raise CorruptArtifactError(
-            f"decoder.npy: row {latent} is not finite. Harvest the experiment again."
-        )
-    return norms
+LATENTS_PER_JOB = 256
 
 
-def cosine_neighbours(decoder: Float32Array, *, k: int, progress: Progress) -> Neighbours:
+def cosine_neighbours(
+    decoder: Float32Array,
+    *,
+    k: int,
+    n_workers: int = 1,
+    make_products: MakeProducts = FloatProducts,
+    progress: Progress,
+) -> Neighbours:
     """Find the latents whose decoder rows point most nearly the same way.
 
-    A float32 product finds the candidates; those near the k-th are compared again in float64, so
-    that the result does not depend on the number of threads or the size of blocks.
+    Rough products find candidates: all whose cosine, with the largest error that the products can
+    have, might be among the best. These are compared again in float64, so that the result depends
+    neither on the number of threads, the size of blocks nor the precision of the products.
 
     Parameters
     ----------
@@ -49,8 +48,12 @@ def cosine_neighbours(decoder: Float32Array, *, k: int, progress: Progress) -> N
         float32 (n_latents, d_model). May be memory-mapped.
     k
         Neighbours per latent, at least 1.
+    n_workers
+        Threads.
+    make_products
+        What multiplies: ``FloatProducts``, or one of ``torch_products``.
     progress
-        Told of latents.
+        Told of blocks and latents.
 
     Returns
     -------
@@ -65,73 +68,55 @@ def cosine_neighbours(decoder: Float32Array, *, k: int, progress: Progress) -> N
     n_latents = len(decoder)
     rows = np.ascontiguousarray(decoder, dtype=np.float32)
     norms = row_norms(rows)
-    unit = np.divide(rows, norms[:, None], out=np.zeros_like(rows), where=norms[:, None] > 0)
     found = no_neighbours(n_latents, k)
-    step = max(1, BLOCK_BYTES // (4 * max(n_latents, 1)))
-    with progress.task("cosine neighbours", total=n_latents, unit="latents") as task:
-        for start in range(0, n_latents, step):
-            span = slice(start, min(start + step, n_latents))
-            similar = unit[span] @ unit.T
-            similar[:, norms == 0] = IMPOSSIBLE
-            similar[np.arange(span.stop - start), np.arange(start, span.stop)] = IMPOSSIBLE
-            _rank_block(
-                rows,
-                norms,
-                similar,
-                start,
-                _floors(similar, k),
-                found.ids[span],
-                found.values[span],
-            )
-            task.advance(span.stop - start)
+    with ThreadPoolExecutor(n_workers) as pool, threadpool_limits(n_workers, user_api="blas"):
+        candidates = _collect(rows, norms, k, make_products, n_workers, pool, progress)
+        _in_parallel(
+            pool,
+            lambda start, stop: rank_candidates(candidates, start, stop, found.ids, found.values),
+            "cosine neighbours",
+            n_latents,
+            progress,
+        )
+    release(decoder)
     return found
 
 
-def _floors(similar: Float32Array, k: int) -> Float32Array:
-    """Return what a latent must reach, in each row, to be possibly among the best ``k``."""
-    if k >= similar.shape[1]:
-        return np.full(len(similar), IMPOSSIBLE)
-    at = similar.shape[1] - k
-    floors: Float32Array = np.partition(similar, at, axis=1)[:, at] - np.float32(TOLERANCE)
-    return floors
-
-
-@kernel(reassociate=True)
-def _cosine(rows: Array, norms: Array, one: int, other: int) -> float:
-    """Return one cosine, summed in float64 and rounded to float32: equal directions tie."""
-    total = 0.0
-    for axis in range(rows.shape[1]):
-        total += np.float64(rows[one, axis]) * np.float64(rows[other, axis])
-    return np.float64(np.float32(total / (norms[one] * norms[other])))
-
-
-@kernel()
-def _rank_block(
+def _collect(
     rows: Array,
     norms: Array,
-    similar: Array,
-    start: int,
-    floors: Array,
-    out_ids: Array,
-    out_values: Array,
-) -> None:
-    values = np.empty(out_ids.shape[1], dtype=np.float64)
-    for row in range(len(similar)):
-        latent = start + row
-        if norms[latent] == 0:
-            continue
-        size = 0
-        for other in range(similar.shape[1]):
-            close = similar[row, other] >= floors[row]
-            if close and norms[other] > 0 and other != latent:
-                value = _cosine(rows, norms, latent, other)
-                size = offer(values, out_ids[row], size, value, other)
-        settle(values, out_ids[row], size)
-        for place in range(size):
-            out_values[row, place] = values[place]
+    k: int,
+    make_products: MakeProducts,
+    n_workers: int,
+    pool: ThreadPoolExecutor,
+    progress: Progress,
+) -> Candidates:
+    """Multiply every two blocks of latents once and offer each to the other."""
+    products = make_products(rows, norms)
+    candidates = no_candidates(rows, norms, k=k, errors=products.errors, relative=products.relative)
+    spans = [slice(at, min(at + BLOCK, len(rows))) for at in range(0, len(rows), BLOCK)]
+    pairs = list(itertools.combinations_with_replacement(spans, 2))
+    with progress.task("products of decoder rows", total=len(pairs), unit="blocks") as task:
+        for one, other in pairs:
+            similar = products.block(one, other)
+            sides = [(collect_rows, similar.shape[0])]
+            if one != other:
+                sides.append((collect_columns, similar.shape[1]))
+            for collect, size in sides:
+                cuts = np.linspace(0, size, n_workers + 1).astype(int).tolist()
+                jobs = [
+                    pool.submit(collect, similar, one.start, other.start, *cut, candidates)
+                    for cut in itertools.pairwise(cuts)
+                ]
+                for job in jobs:
+                    job.result()
+            task.advance()
+    return candidates
 
 
-def pair_cosines(decoder: Float32Array, ids: Array) -> Float32Array:
+def pair_cosines(
+    decoder: Float32Array, ids: Array, *, n_workers: int = 1, progress: Progress
+) -> Float32Array:
     """Return the cosine of each latent with each of the latents listed for it.
 
     Parameters
@@ -140,6 +125,10 @@ def pair_cosines(decoder: Float32Array, ids: Array) -> Float32Array:
         float32 (n_latents, d_model). May be memory-mapped.
     ids
         int32 (n_latents, m), -1 for nobody.
+    n_workers
+        Threads; the result does not depend on it.
+    progress
+        Told of latents.
 
     Returns
     -------
@@ -148,15 +137,41 @@ def pair_cosines(decoder: Float32Array, ids: Array) -> Float32Array:
         values of ``cosine_neighbours``.
     """
     rows = np.ascontiguousarray(decoder, dtype=np.float32)
+    norms, ids = row_norms(rows), np.ascontiguousarray(ids)
     cosines = np.zeros(ids.shape, dtype=np.float32)
-    _fill_pairs(rows, row_norms(rows), np.ascontiguousarray(ids), cosines)
+    with ThreadPoolExecutor(n_workers) as pool:
+        _in_parallel(
+            pool,
+            lambda start, stop: _fill_pairs(rows, norms, start, stop, ids, cosines),
+            "cosines of co-firing latents",
+            len(ids),
+            progress,
+        )
+    release(decoder)
     return cosines
 
 
+def _in_parallel(
+    pool: ThreadPoolExecutor,
+    work: Callable[[int, int], None],
+    name: str,
+    n_latents: int,
+    progress: Progress,
+) -> None:
+    def job(start: int) -> int:
+        stop = min(start + LATENTS_PER_JOB, n_latents)
+        work(start, stop)
+        return stop - start
+
+    with progress.task(name, total=n_latents, unit="latents") as task:
+        for done in pool.map(job, range(0, n_latents, LATENTS_PER_JOB)):
+            task.advance(done)
+
+
 @kernel()
-def _fill_pairs(rows: Array, norms: Array, ids: Array, out: Array) -> None:
-    for latent in range(len(ids)):
+def _fill_pairs(rows: Array, norms: Array, start: int, stop: int, ids: Array, out: Array) -> None:
+    for latent in range(start, stop):
         for column in range(ids.shape[1]):
             other = ids[latent, column]
             if other >= 0 and norms[latent] > 0 and norms[other] > 0:
-                out[latent, column] = _cosine(rows, norms, latent, other)
+                out[latent, column] = exact_cosine(rows, norms, latent, other)

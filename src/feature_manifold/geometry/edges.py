@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from feature_manifold.core.arrays import Float32Array
 from feature_manifold.core.errors import CorruptArtifactError, InputError
 from feature_manifold.core.progress import Progress, SilentProgress
+from feature_manifold.geometry.backends import Backend, choose_backend
 from feature_manifold.geometry.combined import combined_neighbours
 from feature_manifold.geometry.cosine import cosine_neighbours
 from feature_manifold.geometry.neighbours import Neighbours, symmetric_edges
@@ -33,6 +34,8 @@ class LatentPairs:
         Neighbours that a layout looks at, the latent itself included, as UMAP counts.
     n_workers
         Threads; no result depends on it.
+    device
+        Where to compute, as the config names it; no result depends on it either.
     """
 
     decoder: Float32Array
@@ -41,6 +44,7 @@ class LatentPairs:
     top_k: int = 100
     n_neighbors: int = 15
     n_workers: int = 1
+    device: str = "cpu"
     progress: Progress = field(default_factory=SilentProgress)
 
     def __post_init__(self) -> None:
@@ -60,9 +64,22 @@ class LatentPairs:
             raise InputError("edges-top-k must be at least 1 and umap-neighbors at least 2.")
 
     @cached_property
+    def _backend(self) -> Backend:
+        n_latents, d_model = self.decoder.shape
+        return choose_backend(
+            self.device, n_latents=n_latents, d_model=d_model, n_workers=self.n_workers
+        )
+
+    @cached_property
     def cosine(self) -> Neighbours:
         """Neighbours by direction, enough for edges and layouts."""
-        return cosine_neighbours(self.decoder, k=self._k, progress=self.progress)
+        return cosine_neighbours(
+            self.decoder,
+            k=self._k,
+            n_workers=self.n_workers,
+            make_products=self._backend.products,
+            progress=self.progress,
+        )
 
     @cached_property
     def overlap(self) -> Overlap:
@@ -73,6 +90,7 @@ class LatentPairs:
             k=self._k,
             pairs=self.cosine.ids,
             n_workers=self.n_workers,
+            make_cofirings=self._backend.cofirings,
             progress=self.progress,
         )
 
@@ -86,6 +104,8 @@ class LatentPairs:
             cosine=self.cosine,
             overlap=self.overlap,
             k=self._k,
+            n_workers=self.n_workers,
+            progress=self.progress,
         )
 
     @property
@@ -126,7 +146,8 @@ def coactivation_edges(pairs: LatentPairs) -> sp.csr_matrix:
     Returns
     -------
     scipy.sparse.csr_matrix
-        float32 (n_latents, n_latents), symmetric, whole numbers (exact up to 16,777,216).
+        (n_latents, n_latents), symmetric, whole numbers: float32, or float64 if one is above
+        2**24.
     """
     return symmetric_edges(pairs.overlap.counts.first(pairs.top_k))
 

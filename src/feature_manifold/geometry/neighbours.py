@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from feature_manifold.core.arrays import Array, Float32Array
+from feature_manifold.core.arrays import Array
 from feature_manifold.core.kernels import kernel
 
 NOBODY = -1
@@ -20,11 +20,12 @@ class Neighbours:
     ids
         int32 (n_latents, k), -1 where a latent has fewer neighbours.
     values
-        float32 (n_latents, k), 0 where a latent has fewer neighbours.
+        float32 (n_latents, k), 0 where a latent has fewer neighbours. Counts that float32 cannot
+        hold are float64.
     """
 
     ids: Array
-    values: Float32Array
+    values: Array
 
     @property
     def n_latents(self) -> int:
