@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.errors import FmiError
 from feature_manifold.core.progress import Progress
@@ -20,7 +18,7 @@ from feature_manifold.export.payloads import (
     positions_payload,
     search_index_payload,
 )
-from feature_manifold.pipeline.examples import expected_examples, known_counts
+from feature_manifold.pipeline.examples import most_examples
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.layout import (
@@ -49,14 +47,9 @@ PAGES = "latents"
 # Each page touches some hundred pages of mapped memory, 16 KB round each: 0.4 GB in all.
 PAGES_BETWEEN_RELEASES = 256
 
-# Before there are pages to measure: the keys of an example; a token's text, twice, and its
-# activation.
-EXAMPLE_BYTES = 130
-TOKEN_BYTES = 17
-# A page without examples; a latent's part of the edges, positions and the two indexes.
-PAGE_BYTES = 900
-INDEX_BYTES = 650
-SAMPLED_PAGES = 128
+# One merged context: 21 tokens with text and activation, twice over, measured on the demo.
+EXAMPLE_BYTES = 500
+LATENT_BYTES = 1500
 
 
 def write_pages(experiment: Experiment, folder: Path, *, progress: Progress) -> None:
@@ -139,25 +132,10 @@ def _entry(paths: ExperimentPaths) -> dict[str, Any] | None:
 
 
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
-    counts, made = known_counts(config, paths), read_manifest(paths.examples)
-    n_examples = int(made.facts["n_examples"]) if made else expected_examples(config, counts)
-    try:
-        per_example = _measured_example(Experiment(paths))
-    except FmiError as error:
-        # What is missing or stale will be made before this stage runs.
-        logger.debug("no pages to measure: %s", error)
-        per_example = EXAMPLE_BYTES + TOKEN_BYTES * (2 * config.context_size + 1)
-    return int(n_examples * per_example) + len(counts) * (PAGE_BYTES + INDEX_BYTES)
-
-
-def _measured_example(experiment: Experiment) -> float:
-    """Return the bytes that an example takes in the pages of some latents."""
-    n_latents = experiment.by_latent.n_latents
-    latents = np.unique(np.linspace(0, n_latents - 1, SAMPLED_PAGES).astype(np.int64)).tolist()
-    pages = [latent_page(experiment, latent).to_json() for latent in latents]
-    size = sum(len(encode_json(page, name="page")) for page in pages)
-    n_examples = sum(len(found) for page in pages for found in page["examples"].values())
-    return max(size - PAGE_BYTES * len(pages), 0) / max(n_examples, 1)
+    index, made = read_manifest(paths.latents), read_manifest(paths.examples)
+    n_latents = int(index.facts["n_latents"]) if index else config.nominal_latents
+    n_examples = int(made.facts["n_examples"]) if made else n_latents * most_examples(config)
+    return n_examples * EXAMPLE_BYTES + n_latents * LATENT_BYTES
 
 
 EXPORT = Stage(
