@@ -1,133 +1,130 @@
-"""Killed at any write, a run leaves nothing that looks finished, and the next ends the same."""
+"""Killed at any operation on the disk, or refused it, a run leaves nothing that looks finished.
 
+A small C library under the C library's calls counts every write, rename, fsync, unlink and the like
+of a run of the real stages. Run after run, one of them is the last that the process does, or fails.
+"""
+
+import json
 import os
-import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from feature_manifold.core.progress import SilentProgress
-from feature_manifold.pipeline.plan import Selection
-from feature_manifold.pipeline.runner import run_stages
-from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
-from feature_manifold.store.manifest import file_problems, read_manifest
-from feature_manifold.store.shards import Shard, drop_shards, is_shard_current, write_shard
-from feature_manifold.store.spec_layout import write_json
-from feature_manifold.store.token_table import save_metadata
-from tests.pipeline.toy import toy_config, toy_paths
+from feature_manifold.store.layout import MANIFEST
+from tests.pipeline.faults.shim import Fault, build, environment
 
-N_SHARDS = 2
-WAYS_TO_WRITE = [(os, "replace"), (os, "fsync"), (shutil, "rmtree"), (Path, "unlink")]
+ROOT = Path(__file__).parents[2]
+Operation = tuple[str, str, str]
 
-
-class KilledError(BaseException):
-    """Stands for SIGKILL: from its first raise on, no write of the process succeeds."""
-
-
-def harvest(context: StageContext) -> StageResult:
-    """Write as the harvest does: shards in place, then labels, and metadata beside the folder."""
-    part, inputs = context.stage_config("harvest"), dict(context.inputs)
-    drop_shards(context.folder, from_number=N_SHARDS)
-    for number in range(N_SHARDS):
-        current = is_shard_current(
-            context.folder, number, start=number, stop=number + 1, config=part, inputs=inputs
-        )
-        if not current:
-            one = np.ones(1)
-            shard = Shard(np.array([0, 1]), number * one, one, number, number + 1)
-            write_shard(context.folder, number, shard, config=part, inputs=inputs)
-    write_json(context.folder / "latent_labels.json", {"0": context.config.layer})
-    save_metadata(context.paths.root, {"layer": context.config.layer})
-    return StageResult(outside=("../metadata.json",))
+WRITING = {"mkdir", "create", "write", "fsync", "rename", "truncate"}
+REPLACING = {*WRITING, "unlink", "rmdir"}
+SCENARIOS = [
+    pytest.param("first", WRITING, 200, marks=pytest.mark.slow),
+    pytest.param("forced", REPLACING, 250, marks=pytest.mark.slow),
+    pytest.param("import", WRITING, 150, marks=pytest.mark.slow),
+    ("harvest", REPLACING, 80),
+    ("forced-harvest", REPLACING, 80),
+]
+"""Scenario, kinds of operation that it must hold, and how many there are at least."""
 
 
-def index(context: StageContext) -> StageResult:
-    (context.folder / "content").write_text(context.inputs["harvest"])
-    return StageResult()
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder in memory where there is one: to sync the disk 50,000 times takes minutes."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
 
 
-STAGES = (
-    Stage(
-        name="harvest",
-        version=1,
-        does="toy",
-        folder=lambda paths: paths.raw_activations,
-        inputs=(),
-        run=harvest,
-        estimate=lambda config, paths: 0,
-        resumable=True,
-    ),
-    Stage(
-        name="index",
-        version=1,
-        does="toy",
-        folder=lambda paths: paths.latents,
-        inputs=("harvest",),
-        run=index,
-        estimate=lambda config, paths: 0,
-    ),
-)
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("shim"))
 
 
-def run(folder: Path, *, layer: int, force: bool = False) -> None:
-    run_stages(
-        STAGES,
-        toy_config(layer=layer),
-        toy_paths(folder),
-        Selection(force=force),
-        progress=SilentProgress(),
+def drive(
+    library: Path, scenario: str, fault: Fault, work: Path
+) -> tuple[Counter[str], list[Operation]]:
+    """Inject the fault everywhere; return what happened how often, and what a quiet run does."""
+    command = [sys.executable, "-m", "tests.pipeline.faults.drive", scenario, fault.name, str(work)]
+    done = subprocess.run(
+        command, env=environment(library), cwd=ROOT, text=True, capture_output=True, check=False
     )
+    assert done.returncode == 0, done.stderr[-4000:]
+    result = json.loads((work / "result.json").read_text())
+    return Counter(result["counts"]), [tuple(step) for step in result["operations"]]
 
 
-def killed_run(folder: Path, at: int, monkeypatch: pytest.MonkeyPatch, **options: Any) -> bool:
-    """Run until the write number ``at``; say whether the run came that far."""
-    writes = 0
-
-    def dying(write: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*arguments: Any, **keywords: Any) -> Any:
-            nonlocal writes
-            writes += 1
-            if writes > at:
-                raise KilledError
-            return write(*arguments, **keywords)
-
-        return wrapped
-
-    with monkeypatch.context() as patch:
-        for owner, name in WAYS_TO_WRITE:
-            patch.setattr(owner, name, dying(getattr(owner, name)))
-        try:
-            run(folder, **options)
-        except KilledError:
-            return True
-    return False
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    files = (path for path in root.rglob("*") if path.is_file() and path.name != ".lock")
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
-
-
-@pytest.mark.parametrize("force", [False, True])
-def test_a_run_killed_at_any_write_ends_with_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool
+@pytest.mark.parametrize(("scenario", "kinds", "n_least"), SCENARIOS)
+def test_a_run_killed_at_any_operation_ends_with_the_same_bytes(
+    library: Path, work: Path, scenario: str, kinds: set[str], n_least: int
 ) -> None:
-    run(tmp_path / "whole", layer=2)
-    whole = contents(toy_paths(tmp_path / "whole").root)
-    for at in range(1000):
-        folder = tmp_path / str(at)
-        run(folder, layer=1)
-        if not killed_run(folder, at, monkeypatch, layer=2, force=force):
-            break
-        for stage in STAGES:
-            manifest = read_manifest(stage.folder(toy_paths(folder)))
-            if manifest is not None:
-                assert not file_problems(
-                    stage.folder(toy_paths(folder)), manifest, read_all=True
-                ), f"killed at write {at}"
-        run(folder, layer=2)
-        assert contents(toy_paths(folder).root) == whole, f"killed at write {at}"
-    assert at > 20
+    kills, operations = drive(library, scenario, Fault.KILL, work)
+    assert kills == Counter(kind for kind, _, _ in operations)
+    assert kinds <= kills.keys()
+    assert kills.total() >= n_least
+    check_order(operations)
+
+
+@pytest.mark.parametrize(("scenario", "kinds", "n_least"), SCENARIOS)
+def test_a_disk_that_is_full_from_any_operation_on_is_one_clear_error(
+    library: Path, work: Path, scenario: str, kinds: set[str], n_least: int
+) -> None:
+    errors, operations = drive(library, scenario, Fault.FULL, work)
+    assert errors.keys() <= {"DiskSpaceError", "none"}
+    # What is left after the last write is the deletion of the replaced folder.
+    assert errors["DiskSpaceError"] > errors["none"]
+    assert errors.total() == len(operations) >= n_least
+
+
+@pytest.mark.parametrize(("scenario", "kinds", "n_least"), SCENARIOS)
+def test_a_disk_that_fails_once_at_any_operation_is_an_error(
+    library: Path, work: Path, scenario: str, kinds: set[str], n_least: int
+) -> None:
+    errors, operations = drive(library, scenario, Fault.BAD, work)
+    # A lock file that cannot be emptied at the end of a run, and copies that cannot be deleted.
+    assert errors["none"] <= 0.1 * len(operations)
+    assert errors.total() == len(operations) >= n_least
+
+
+def check_order(operations: list[Operation]) -> None:
+    """Check that a power cut shows no more than a kill: data is on the disk before its name is.
+
+    A file is synced after its last write and before the rename that gives it, or a folder above it,
+    its name; so are the folders; the folder that holds the new name is synced after it. A folder's
+    manifest is its last file.
+    """
+    renames = [
+        (at, path, target)
+        for at, (kind, path, target) in enumerate(operations)
+        if kind == "rename" and not target.endswith(".replaced")
+    ]
+    assert len(renames) > 5
+    for at, path, target in renames:
+        began = max(
+            n
+            for n, (kind, made, _) in enumerate(operations[:at])
+            if made == path and kind in ("mkdir", "create", "link")
+        )
+        inside = [(n, *operations[n]) for n in range(began, at) if is_in(operations[n][1], path)]
+        gone = {name for _, kind, name, _ in inside if kind in ("unlink", "rmdir", "rename")}
+        written = {name: n for n, kind, name, _ in inside if kind == "write" and name not in gone}
+        made = {name: n for n, kind, name, _ in inside if kind in ("mkdir", "link")} | written
+        synced = {name: n for n, kind, name, _ in inside if kind == "fsync"}
+        for name, number in made.items():
+            assert synced.get(name, -1) > number, f"{name} is not synced"
+        if any(Path(name).name == f"{MANIFEST}.partial" for _, _, name, _ in inside):
+            last = max((n, name) for n, kind, name, _ in inside if kind == "write")[1]
+            assert Path(last).name == f"{MANIFEST}.partial", f"{last} is written after the manifest"
+        after = {name for kind, name, _ in operations[at:] if kind == "fsync"}
+        assert str(Path(target).parent) in after, f"the folder of {target} is not synced"
+
+
+def is_in(name: str, folder: str) -> bool:
+    return name == folder or name.startswith(folder + "/")
