@@ -75,6 +75,9 @@ def compute_edges(
     ] = False,
     n_workers: WorkersOption = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of UMAP.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="Where to compute: auto, cpu or cuda:N; same results.")
+    ] = "auto",
 ) -> None:
     """Compute UMAP positions and similarity edges."""
     from feature_manifold.pipeline.steps import graph_folder
@@ -86,6 +89,7 @@ def compute_edges(
             "skip_jaccard": skip_jaccard,
             "n_workers": n_workers,
             "seed": seed,
+            "device": device,
         }
     )
     graph_folder(config, data_dir, progress=console_progress())

@@ -1,8 +1,10 @@
 """Stage ``graph``: positions of the latents and the edges between them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from feature_manifold.core.config import ExperimentConfig
+from feature_manifold.pipeline.index import index_size
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.edges import save_edges
 from feature_manifold.store.fingerprint import fingerprint
@@ -13,12 +15,28 @@ from feature_manifold.store.layout import (
     ExperimentPaths,
 )
 from feature_manifold.store.manifest import read_manifest
-from feature_manifold.store.npy import save_npy
+from feature_manifold.store.npy import open_npy, save_npy
 from feature_manifold.store.token_table import save_metadata
 
-# An edge is kept in both directions: column of four bytes, weight of four.
-EDGE_BYTES = 16
-POSITION_BYTES = 16
+# Column of four bytes, weight of four.
+ENTRY_BYTES = 8
+ROW_BYTES = 4
+POSITION_BYTES = 8
+
+ENTRIES_KEPT = {"cosine": 1.6, "jaccard": 1.6, "coactivation": 1.9}
+"""Entries of a symmetric matrix per neighbour listed, between 1 and 2: measured on planted data."""
+
+NOMINAL_D_MODEL = 5376
+PROCESS_BYTES = 350 << 20
+"""The interpreter, its libraries and compiled kernels."""
+
+# As in geometry.cosine and geometry.candidates, which are not imported to plan.
+COSINE_BLOCK = 4096
+SPARE = 600
+# Of each neighbour listed: what the parts of the stage hold at their peak.
+LAYOUT_BYTES = 150
+OVERLAP_BYTES = 80
+COMBINED_BYTES = 80
 
 
 def wanted(config: ExperimentConfig) -> tuple[list[str], list[str]]:
@@ -43,6 +61,7 @@ def _run(context: StageContext) -> StageResult:
         top_k=config.edges_top_k,
         n_neighbors=config.umap_neighbors,
         n_workers=config.threads,
+        device=config.device,
         progress=context.progress,
     )
     facts: dict[str, Any] = {"top_k": config.edges_top_k}
@@ -55,17 +74,95 @@ def _run(context: StageContext) -> StageResult:
             placed = LAYOUTS[layout](pairs, min_dist=config.umap_min_dist, seed=config.seed)
             save_npy(context.folder / POSITIONS[layout], placed.positions)
             task.advance()
+    facts |= {"neighbours": "exact", "kept": "if either lists the other"}
     facts |= {"layouts": layouts, "edges": kinds, "umap_neighbors": config.umap_neighbors}
     facts |= {"umap_min_dist": config.umap_min_dist, "n_latents": experiment.by_latent.n_latents}
     save_metadata(context.folder, facts)
     return StageResult(facts=facts)
 
 
+def graph_size(config: ExperimentConfig, paths: ExperimentPaths) -> "GraphSize":
+    """Return what the work of an experiment's graph depends on, as far as it is known."""
+    index = read_manifest(paths.latents)
+    if index is None:
+        size = index_size(config, paths)
+        n_latents, n_firings, n_tokens = size.n_latents, size.n_firings, size.n_tokens
+    else:
+        n_latents, n_firings, n_tokens = (
+            int(index.facts[name]) for name in ("n_latents", "n_firings", "n_tokens")
+        )
+    d_model = NOMINAL_D_MODEL
+    if paths.decoder.exists():
+        decoder = open_npy(paths.decoder, dtypes=("<f4",), shape=(None, None))
+        n_latents, d_model = decoder.shape
+    most = max(1, n_latents - 1)
+    return GraphSize(
+        n_latents,
+        d_model,
+        n_firings,
+        n_tokens,
+        top_k=min(config.edges_top_k, most),
+        listed=min(max(config.edges_top_k, config.umap_neighbors), most),
+    )
+
+
+@dataclass(frozen=True)
+class GraphSize:
+    """What disk and memory of the stage depend on.
+
+    Attributes
+    ----------
+    n_latents, d_model, n_firings, n_tokens
+        Of decoder and index.
+    top_k
+        Edges kept per latent.
+    listed
+        Neighbours listed per latent.
+    """
+
+    n_latents: int
+    d_model: int
+    n_firings: int
+    n_tokens: int
+    top_k: int
+    listed: int
+
+    def disk_bytes(self, kinds: list[str], layouts: list[str]) -> int:
+        """Size of the files."""
+        kept = self.top_k * self.n_latents
+        entries = sum(min(ENTRIES_KEPT[kind] * kept, self.n_latents**2) for kind in kinds)
+        rows = len(kinds) * ROW_BYTES + len(layouts) * POSITION_BYTES
+        return int(entries * ENTRY_BYTES) + rows * self.n_latents
+
+    def memory_bytes(self, *, co_firing: bool) -> int:
+        """Resident memory at the peak of the part that takes most."""
+        decoder = 4 * self.n_latents * self.d_model
+        cell = self.n_latents * self.listed
+        block = 4 * min(self.n_latents, COSINE_BLOCK) ** 2
+        room = 8 * self.n_latents * min(self.n_latents, 2 * self.listed + SPARE)
+        parts = [decoder + room + block, LAYOUT_BYTES * cell]
+        if co_firing:
+            firing = 2 if self.n_latents <= 1 << 16 else 4
+            parts.append(firing * self.n_firings + 8 * self.n_tokens + OVERLAP_BYTES * cell)
+            parts.append(decoder + COMBINED_BYTES * cell)
+        return PROCESS_BYTES + max(parts)
+
+
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
-    manifest = read_manifest(paths.raw_activations)
-    n_latents = int(manifest.facts["n_latents"]) if manifest else config.nominal_latents
-    kinds, _ = wanted(config)
-    return n_latents * (len(kinds) * config.edges_top_k * EDGE_BYTES + POSITION_BYTES)
+    return graph_size(config, paths).disk_bytes(*wanted(config))
+
+
+def _memory(config: ExperimentConfig, paths: ExperimentPaths) -> int:
+    kinds, layouts = wanted(config)
+    co_firing = "coactivation" in layouts or len(kinds) > 1
+    return graph_size(config, paths).memory_bytes(co_firing=co_firing)
+
+
+def _check(config: ExperimentConfig) -> None:
+    # Imported here: it needs numba, which planning does not.
+    from feature_manifold.geometry.backends import check_device
+
+    check_device(config.device)
 
 
 def _fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:
@@ -80,5 +177,7 @@ GRAPH = Stage(
     inputs=("index",),
     run=_run,
     estimate=_estimate,
+    memory=_memory,
+    check=_check,
     fingerprints=_fingerprints,
 )
