@@ -27,6 +27,7 @@ SCENARIOS = [
     pytest.param("first", WRITING, 200, marks=pytest.mark.slow),
     pytest.param("forced", REPLACING, 250, marks=pytest.mark.slow),
     pytest.param("import", WRITING, 150, marks=pytest.mark.slow),
+    pytest.param("forced-import", REPLACING, 150, marks=pytest.mark.slow),
     ("harvest", REPLACING, 80),
     ("forced-harvest", REPLACING, 80),
 ]

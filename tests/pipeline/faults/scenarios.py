@@ -128,15 +128,28 @@ def _begin_raw(folder: Path) -> None:
     save_metadata(raw, {"model_name": "org/small", "num_tokens": 12})
 
 
-def _run_import(folder: Path) -> None:
+def _run_import(folder: Path, *, source: str = "raw", force: bool = False) -> None:
     plan = plan_import(
-        folder / "raw",
+        folder / source,
         small_config(folder / DATA),
         experiment_id="small",
         tokenizer=None,
         identity={"model_name": "org/small", "layer": 1, "sae_width": "8", "sae_l0": "small"},
     )
-    run_import(plan, force=False, adopt_only=False, progress=SilentProgress())
+    run_import(plan, force=force, adopt_only=False, progress=SilentProgress())
+
+
+def _begin_imported(folder: Path) -> None:
+    """Import shards with a decoder, and write per-latent files without one beside them."""
+    _begin_raw(folder)
+    _run_import(folder)
+    (folder / "old" / "latents").mkdir(parents=True)
+    for latent in range(3):
+        np.savez(
+            folder / "old" / "latents" / f"{latent:05d}.npz",
+            token_indices=np.arange(latent, 9),
+            activations=np.ones(9 - latent, dtype=np.float16),
+        )
 
 
 SCENARIOS = {
@@ -150,6 +163,9 @@ SCENARIOS = {
         lambda folder: _run_toys(folder, layer=2, force=True),
     ),
     "import": Scenario(_begin_raw, _run_import),
+    "forced-import": Scenario(
+        _begin_imported, lambda folder: _run_import(folder, source="old", force=True)
+    ),
 }
 """By name; "forced" starts from a finished run of another config."""
 
