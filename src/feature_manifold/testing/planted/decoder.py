@@ -1,12 +1,13 @@
 """Decoder rows of length 1: planted ones in their thing's basis, a topic's near each other."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from feature_manifold.core.arrays import Float32Array
+from feature_manifold.core.jobs import in_order
 from feature_manifold.core.rng import generator
 from feature_manifold.testing.planted.population import Population
 from feature_manifold.testing.planted.spec import PlantedSpec
@@ -35,13 +36,17 @@ class DecoderSource:
     corpus: Corpus
     population: Population
 
-    def blocks(self) -> Iterator[Float32Array]:
-        """Yield float32 (at most BLOCK_ROWS, d_model), the rows in order."""
-        for first in range(0, self.spec.n_latents, BLOCK_ROWS):
-            yield self._block(first, min(first + BLOCK_ROWS, self.spec.n_latents))
+    def blocks(self) -> Generator[Float32Array]:
+        """Yield float32 (at most BLOCK_ROWS, d_model), the rows in order.
 
-    def _block(self, first: int, last: int) -> Float32Array:
+        The next ones are drawn while the caller writes. More threads would not help: numpy draws
+        normals under the interpreter's lock.
+        """
+        return in_order(self._block, range(0, self.spec.n_latents, BLOCK_ROWS), n_workers=1)
+
+    def _block(self, first: int) -> Float32Array:
         spec, population = self.spec, self.population
+        last = min(first + BLOCK_ROWS, spec.n_latents)
         rng = generator(spec.seed, "planted", "decoder", str(first))
         rows = rng.standard_normal((last - first, spec.d_model), dtype=np.float32)
         rows /= np.float32(np.sqrt(spec.d_model))

@@ -51,6 +51,11 @@ class PlantedPlan:
         """Firings that are expected."""
         return round(self.spec.n_tokens * self.spec.l0)
 
+    @property
+    def shard_firings(self) -> int:
+        """Firings that are expected in a shard."""
+        return round(min(self.spec.shard_tokens, self.spec.n_tokens) * self.spec.l0)
+
 
 def make_plan(spec: PlantedSpec) -> PlantedPlan:
     """Decide all of an experiment.

@@ -23,7 +23,7 @@ from feature_manifold.store.token_table import (
     save_metadata,
 )
 from feature_manifold.testing.planted.experiment import PlantedPlan
-from feature_manifold.testing.planted.stages import GROUND_TRUTH
+from feature_manifold.testing.planted.stages import BASE_MEMORY, GROUND_TRUTH
 
 SPEC_FIRING_BYTES = 24
 ROWS_PER_FILE = 1_000_000
@@ -44,6 +44,7 @@ def spec_stage(plan: PlantedPlan, folder: Path) -> Stage:
         inputs=("corpus", "harvest"),
         run=_write_folder,
         estimate=lambda config, paths: plan.n_firings * SPEC_FIRING_BYTES,
+        memory=lambda config, paths: BASE_MEMORY + 6 * SPEC_FIRING_BYTES * plan.shard_firings,
         fingerprints=lambda config, paths: {"planted-spec": plan.spec.digest},
     )
 
@@ -69,8 +70,8 @@ def spec_files(
 ) -> Iterator[FiringRows]:
     """Yield the rows of each file, by token, then latent; all but the last are full.
 
-    Files end in the middle of a token, as the prototype's do. Two shards are held in memory, at
-    26 bytes a firing.
+    Files end in the middle of a token, as the prototype's do. Up to six shards are in memory, at
+    24 bytes a firing: two that wait, one that is sorted, one that is cut, and what joins two.
     """
     kept: FiringRows | None = None
     # One thread sorts the next shard while the caller writes.

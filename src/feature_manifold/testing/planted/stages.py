@@ -6,6 +6,7 @@ import numpy as np
 
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.jobs import in_order
+from feature_manifold.index.blocks import BLOCK_FIRINGS
 from feature_manifold.pipeline.harvest import FIRING_BYTES, write_labels
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.atomic import STAGING_SUFFIX, commit_file, sync_file
@@ -33,6 +34,7 @@ from feature_manifold.store.token_table import (
     save_metadata,
     save_vocabulary,
 )
+from feature_manifold.testing.planted.decoder import BLOCK_ROWS
 from feature_manifold.testing.planted.experiment import PlantedPlan
 from feature_manifold.testing.planted.text import BOS_ID
 from feature_manifold.testing.planted.truth import ground_truth
@@ -40,6 +42,10 @@ from feature_manifold.testing.planted.truth import ground_truth
 NAME = "planted"
 GROUND_TRUTH = "ground_truth.json"
 CONFIG_FILE = "config.yaml"
+BASE_MEMORY = 250_000_000
+"""The interpreter, its libraries and compiled kernels."""
+LATENT_MEMORY = 2000
+"""What a latent takes in the plan, in its label and in the ground truth."""
 TABLE_ROWS = 1 << 20
 """Token rows drawn at a time: 1 M x 60 bytes with what they are drawn from."""
 
@@ -62,6 +68,7 @@ def planted_stages(plan: PlantedPlan) -> tuple[Stage, Stage]:
         inputs=(),
         run=lambda context: _write_corpus(plan, context),
         estimate=lambda config, paths: 12 * plan.corpus.n_tokens,
+        memory=lambda config, paths: BASE_MEMORY + 60 * min(plan.corpus.n_tokens, TABLE_ROWS),
         fingerprints=fingerprints,
     )
     harvest = Stage(
@@ -72,6 +79,7 @@ def planted_stages(plan: PlantedPlan) -> tuple[Stage, Stage]:
         inputs=("corpus",),
         run=lambda context: _write_harvest(plan, context),
         estimate=lambda config, paths: harvest_bytes(plan),
+        memory=lambda config, paths: _harvest_memory(plan, config.threads),
         fingerprints=fingerprints,
         resumable=True,
     )
@@ -82,6 +90,17 @@ def harvest_bytes(plan: PlantedPlan) -> int:
     """Return about what shards and decoder take."""
     spec = plan.spec
     return plan.n_firings * FIRING_BYTES + 4 * spec.n_latents * spec.d_model
+
+
+def _harvest_memory(plan: PlantedPlan, n_workers: int) -> int:
+    """Return about what the hungriest of its three steps takes."""
+    spec = plan.spec
+    # A block that is drawn is squared and divided; finished ones wait to be written.
+    decoder = 6 * 4 * BLOCK_ROWS * spec.d_model
+    # Tokens and activations as drawn, and as written: 4 + 4 + 4 + 2 bytes.
+    firings = min(n_workers, len(plan.shards)) * 14 * plan.shard_firings
+    labels = 20 * min(plan.n_firings, BLOCK_FIRINGS) + 8 * spec.n_tokens
+    return BASE_MEMORY + max(decoder, firings, labels) + LATENT_MEMORY * spec.n_latents
 
 
 def _write_corpus(plan: PlantedPlan, context: StageContext) -> StageResult:
