@@ -40,7 +40,7 @@ HALF = 2
 EMPTY = HEADER_BYTES
 """Size of a file of no rows: the header."""
 
-PROCESS_BYTES = 170 << 20
+PROCESS_BYTES = 180 << 20
 """The interpreter, its libraries and compiled kernels."""
 
 
@@ -116,8 +116,10 @@ class IndexSize:
         """Resident memory at the peak: when the firings of a shard are sorted by token."""
         n_workers = min(n_workers, MAX_WORKERS)
         block = min(block_size(n_workers), self.n_firings)
-        # What is read from mapped files, and what is made of it.
-        blocks = n_workers * block * 2 * (ID_BYTES + self.activation_bytes)
+        # What is read from mapped files, what is made of it, and, in a longer run, as much again
+        # that the allocator keeps of what was freed.
+        parts = 3 if self.n_firings > 3 * n_workers * block else 2
+        blocks = n_workers * block * parts * (ID_BYTES + self.activation_bytes)
         # Where each latent's firings are in each shard; counts and places of the tokens' firings.
         offsets = 8 * (4 * n_workers + 4) * self.n_latents
         counts = 8 * self.n_tokens + 24 * n_workers * self.n_tokens // max(self.n_shards, 1)
