@@ -11,11 +11,8 @@ from hypothesis import given, settings, strategies as st
 from feature_manifold.core.errors import ConfigError
 from feature_manifold.store.shards import Shard
 from feature_manifold.testing.planted.experiment import PlantedExperiment, PlantedPlan, plant
-from feature_manifold.testing.planted.firings import (
-    ACTIVATION_SPREAD,
-    LEAST_PLANTED,
-    QUANTILE_BITS,
-)
+from feature_manifold.testing.planted.firing_kernels import LEAST_PLANTED, QUANTILE_BITS
+from feature_manifold.testing.planted.firings import ACTIVATION_SPREAD, FiringSource
 from feature_manifold.testing.planted.spec import PlantedSpec
 from feature_manifold.testing.planted.streams import stream_key
 from feature_manifold.testing.planted.text import BOS_ID
@@ -182,6 +179,15 @@ def test_a_shard_does_not_depend_on_the_shards_before_it(small: PlantedExperimen
     assert np.array_equal(part.doc_id, whole.doc_id[alone.start : alone.stop])
 
 
+def test_more_firings_than_expected_find_room(
+    small: PlantedExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FiringSource, "_capacity", lambda *_: 100)
+    again = plant(SMALL)
+    assert np.array_equal(again.firings.tokens, small.firings.tokens)
+    assert np.array_equal(again.firings.activations, small.firings.activations)
+
+
 def test_firings_are_those_of_a_walk_token_by_token(small: PlantedExperiment) -> None:
     firings = small.firings
     for latent, wanted in enumerate(slow_firings(small.plan)):
@@ -261,3 +267,9 @@ def normal(bits: int) -> float:
 
 def spread(bits: int) -> float:
     return math.exp(ACTIVATION_SPREAD * normal(bits))
+
+
+def test_the_digest_tells_specs_apart_and_not_their_spelling() -> None:
+    whole = PlantedSpec(n_tokens=100, n_latents=64, d_model=32, l0=4)
+    assert whole.digest == PlantedSpec(n_tokens=100, n_latents=64, d_model=32, l0=4.0).digest
+    assert whole.digest != PlantedSpec(n_tokens=100, n_latents=64, d_model=32, l0=4.5).digest

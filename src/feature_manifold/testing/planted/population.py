@@ -77,47 +77,60 @@ def plan_population(spec: PlantedSpec, things: tuple[Thing, ...], corpus: Corpus
         If so few latents cannot fire so often, or the planted ones alone fire more.
     """
     rng = generator(spec.seed, "planted", "latents")
-    n_latents, n_topics = spec.n_latents, corpus.n_topics
-    order = rng.permutation(n_latents)
-    thing, place = (np.full(n_latents, -1, dtype=np.int32) for _ in range(2))
-    n_planted = sum(one.n_latents for one in things)
-    thing[order[:n_planted]] = np.repeat(np.arange(len(things)), [t.n_latents for t in things])
-    place[order[:n_planted]] = np.concatenate([np.arange(t.n_latents) for t in things])
-    n_silent = max(round(spec.silent_share * n_latents), 1)
-    always, rest = int(order[n_planted]), order[n_planted + 1 + n_silent :]
-    n_general = max(round(GENERAL_SHARE * len(rest)), 1)
-    general, topical = rest[:n_general], rest[n_general:]
-    topic = np.full(n_latents, n_topics, dtype=np.int32)
-    topic[topical] = np.arange(len(topical)) % n_topics
-
-    planted_rate = _planted_rates(spec, things, corpus, thing, place)
-    wanted = spec.l0 - 1 - float(planted_rate.sum())
-    inside, outside = (np.zeros(n_latents) for _ in range(2))
-    inside[always] = 1
+    parts = _deal(spec, things, corpus, rng)
+    thing, topic, free, n_general = parts.thing, parts.topic, parts.free, parts.n_general
+    rate = _planted_rates(spec, things, corpus, thing, parts.place)
+    wanted = spec.l0 - 1 - float(rate.sum())
+    inside, outside = (np.zeros(spec.n_latents) for _ in range(2))
     inside[thing >= 0] = spec.stray
-    free = np.concatenate([general, topical])
-    spread = np.repeat(list(FREQUENCY_SPREAD.values()), [len(general), len(topical)])
-    most = np.repeat([MOST_GENERAL, MOST_IN_TOPIC], [len(general), len(topical)])
-    leak = np.repeat([1.0, LEAKAGE], [len(general), len(topical)])
+    inside[parts.always] = rate[parts.always] = 1
+
+    is_general = np.arange(len(free)) < n_general
+    most = np.where(is_general, MOST_GENERAL, MOST_IN_TOPIC)
+    leak = np.where(is_general, 1.0, LEAKAGE)
     # What one firing per token in the topic's documents makes over the whole corpus.
     mass = np.append(corpus.topic_share, 1.0)[topic[free]]
     worth = mass + (1 - mass) * leak
+    spread = np.where(is_general, *FREQUENCY_SPREAD.values())
     weight = np.exp(spread * rng.standard_normal(len(free)))
     inside[free] = _chances(weight / np.mean(weight), most, worth, wanted, spec)
     outside[free] = inside[free] * leak
-    rate = planted_rate.copy()
-    rate[always] = 1
     rate[free] = inside[free] * worth
+    scale = np.exp(0.5 * rng.standard_normal(spec.n_latents)).astype(np.float32) * 2
     return Population(
-        thing=thing,
-        place=place,
-        topic=topic,
-        inside=inside,
-        outside=outside,
-        scale=np.exp(0.5 * rng.standard_normal(n_latents)).astype(np.float32) * 2,
-        always=always,
-        rate=rate,
+        thing, parts.place, topic, inside, outside, scale=scale, always=parts.always, rate=rate
     )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Who is what: as in ``Population``, and ``free``, the latents whose rates are to be set, the
+    first ``n_general`` of them of no topic."""
+
+    thing: npt.NDArray[np.int32]
+    place: npt.NDArray[np.int32]
+    topic: npt.NDArray[np.int32]
+    always: int
+    free: Int64Array
+    n_general: int
+
+
+def _deal(
+    spec: PlantedSpec, things: tuple[Thing, ...], corpus: Corpus, rng: np.random.Generator
+) -> _Parts:
+    """Deal out the latents at random: to things, always on, silent, general, to topics."""
+    order = rng.permutation(spec.n_latents)
+    thing, place = (np.full(spec.n_latents, -1, dtype=np.int32) for _ in range(2))
+    sizes = [one.n_latents for one in things]
+    n_planted = sum(sizes)
+    thing[order[:n_planted]] = np.repeat(np.arange(len(things)), sizes)
+    place[order[:n_planted]] = np.concatenate([np.arange(size) for size in sizes])
+    n_silent = max(round(spec.silent_share * spec.n_latents), 1)
+    free = order[n_planted + 1 + n_silent :]
+    n_general = max(round(GENERAL_SHARE * len(free)), 1)
+    topic = np.full(spec.n_latents, corpus.n_topics, dtype=np.int32)
+    topic[free[n_general:]] = np.arange(len(free) - n_general) % corpus.n_topics
+    return _Parts(thing, place, topic, int(order[n_planted]), free, n_general)
 
 
 def _planted_rates(

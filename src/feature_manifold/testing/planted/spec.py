@@ -1,6 +1,6 @@
 """What a planted experiment is made of: sizes, shares and imperfections."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from feature_manifold.core.config import MAX_TOKENS, config_hash
@@ -103,7 +103,10 @@ class PlantedSpec:
     @property
     def digest(self) -> str:
         """SHA-256, hexadecimal, of all that determines the data."""
-        return config_hash({"generation": GENERATION, **asdict(self)})
+        # 60 and 60.0 are the same spec.
+        floats = [field.name for field in fields(self) if field.type is float]
+        exact = {name: float(getattr(self, name)) for name in floats}
+        return config_hash({"generation": GENERATION, **asdict(self), **exact})
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:
