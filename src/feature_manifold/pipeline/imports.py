@@ -1,6 +1,5 @@
 """Import a folder in the specification's layout or the prototype's as an experiment."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,8 +23,9 @@ from feature_manifold.pipeline.import_stages import (
 )
 from feature_manifold.pipeline.pipeline import STAGES
 from feature_manifold.pipeline.plan import Selection, stale_reason
-from feature_manifold.pipeline.runner import StageReport, run_stages
+from feature_manifold.pipeline.runner import StageReport, full_disk_is_an_error, run_stages
 from feature_manifold.pipeline.stage import Stage
+from feature_manifold.store.atomic import begin_folder, commit_folder, drop_leftovers
 from feature_manifold.store.layout import EDGES, ExperimentPaths, data_root
 from feature_manifold.store.lock import experiment_lock
 
@@ -140,7 +140,9 @@ def run_import(
             reports += _run(plan, stages, Selection(leave=(INDEX_NAME,)), progress)
         rest = tuple(name for name in plan.later if name != INDEX_NAME)
         reports += _run_later(plan, rest, progress)
-    write_experiment_list(data_root(plan.config.data_root))
+    root = data_root(plan.config.data_root)
+    with full_disk_is_an_error(f"while the list of experiments was written to {root.path}"):
+        write_experiment_list(root)
     return [report for report in reports if report.outcome != "left"]
 
 
@@ -157,15 +159,22 @@ def _run(
 
 def _drop_what_cannot_be_made(plan: Import) -> None:
     """Delete what an earlier experiment of this id had and this one cannot have."""
-    keep = [*plan.later, *(["graph"] if plan.source.graph else [])]
-    with experiment_lock(plan.paths.lock):
-        for stage in STAGES:
-            folder = stage.folder(plan.paths)
-            made_here = folder in [adopting.folder(plan.paths) for adopting in plan.adopting]
-            if stage.name not in keep and not made_here and folder.exists():
-                shutil.rmtree(folder)
+    paths, keep = plan.paths, [*plan.later, *([GRAPH_NAME] if plan.source.graph else [])]
+    made_here = [adopting.folder(paths) for adopting in plan.adopting]
+    gone = [stage.folder(paths) for stage in STAGES if stage.name not in keep]
+    with (
+        full_disk_is_an_error(f"while {paths.root.name} was imported"),
+        experiment_lock(paths.lock),
+    ):
+        for folder in gone:
+            drop_leftovers(folder)
+            if folder not in made_here and folder.exists():
+                # Renamed before it is deleted: half of it must not look finished.
+                begin_folder(folder)
+                commit_folder(folder)
+                folder.rmdir()
         if plan.source.visualizer is not None:
-            plan.paths.decoder.unlink(missing_ok=True)
+            paths.decoder.unlink(missing_ok=True)
 
 
 def _refuse_overwriting(plan: Import, *, force: bool) -> None:
