@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.errors import FmiError
 from feature_manifold.core.progress import Progress
@@ -18,7 +20,7 @@ from feature_manifold.export.payloads import (
     positions_payload,
     search_index_payload,
 )
-from feature_manifold.pipeline.examples import most_examples
+from feature_manifold.pipeline.examples import expected_examples, known_counts
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.layout import (
@@ -27,6 +29,7 @@ from feature_manifold.store.layout import (
     FORMAT_VERSIONS,
     LIST_LOCK,
     POSITIONS,
+    VOCABULARY,
     DataRoot,
     ExperimentPaths,
     latent_name,
@@ -47,9 +50,20 @@ PAGES = "latents"
 # Each page touches some hundred pages of mapped memory, 16 KB round each: 0.4 GB in all.
 PAGES_BETWEEN_RELEASES = 256
 
-# One merged context: 21 tokens with text and activation, twice over, measured on the demo.
-EXAMPLE_BYTES = 500
-LATENT_BYTES = 1500
+# Before there are pages to measure: the keys of an example; a token's text, twice, and its
+# activation.
+EXAMPLE_BYTES = 130
+TOKEN_BYTES = 17
+# A page without examples; a latent's part of the edges, positions and the two indexes.
+PAGE_BYTES = 900
+INDEX_BYTES = 650
+SAMPLED_PAGES = 128
+# Measured: the interpreter and the libraries; the vocabulary, in text; a latent's listed edges and
+# search tokens as JSON values; an edge of the matrix, of which a row has half again its own.
+PROCESS_BYTES = 150_000_000
+VOCABULARY_COPIES = 6
+ENTRY_BYTES = 2200
+EDGE_BYTES = 8 * 1.5
 
 
 def write_pages(experiment: Experiment, folder: Path, *, progress: Progress) -> None:
@@ -132,10 +146,33 @@ def _entry(paths: ExperimentPaths) -> dict[str, Any] | None:
 
 
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
-    index, made = read_manifest(paths.latents), read_manifest(paths.examples)
+    counts, made = known_counts(config, paths), read_manifest(paths.examples)
+    n_examples = int(made.facts["n_examples"]) if made else expected_examples(config, counts)
+    try:
+        per_example = _measured_example(Experiment(paths))
+    except FmiError as error:
+        # What is missing or stale will be made before this stage runs.
+        logger.debug("no pages to measure: %s", error)
+        per_example = EXAMPLE_BYTES + TOKEN_BYTES * (2 * config.context_size + 1)
+    return int(n_examples * per_example) + len(counts) * (PAGE_BYTES + INDEX_BYTES)
+
+
+def _memory(config: ExperimentConfig, paths: ExperimentPaths) -> int:
+    index, vocabulary = read_manifest(paths.latents), paths.corpus / VOCABULARY
     n_latents = int(index.facts["n_latents"]) if index else config.nominal_latents
-    n_examples = int(made.facts["n_examples"]) if made else n_latents * most_examples(config)
-    return n_examples * EXAMPLE_BYTES + n_latents * LATENT_BYTES
+    texts = vocabulary.stat().st_size if vocabulary.exists() else 0
+    per_latent = ENTRY_BYTES + EDGE_BYTES * config.edges_top_k
+    return PROCESS_BYTES + VOCABULARY_COPIES * texts + int(n_latents * per_latent)
+
+
+def _measured_example(experiment: Experiment) -> float:
+    """Return the bytes that an example takes in the pages of some latents."""
+    n_latents = experiment.by_latent.n_latents
+    latents = np.unique(np.linspace(0, n_latents - 1, SAMPLED_PAGES).astype(np.int64)).tolist()
+    pages = [latent_page(experiment, latent).to_json() for latent in latents]
+    size = sum(len(encode_json(page, name="page")) for page in pages)
+    n_examples = sum(len(found) for page in pages for found in page["examples"].values())
+    return max(size - PAGE_BYTES * len(pages), 0) / max(n_examples, 1)
 
 
 EXPORT = Stage(
@@ -146,4 +183,5 @@ EXPORT = Stage(
     inputs=("corpus", "index", "graph", "examples"),
     run=_run,
     estimate=_estimate,
+    memory=_memory,
 )
