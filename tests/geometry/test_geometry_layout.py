@@ -1,5 +1,7 @@
 """Maps of latents: quality on planted data, few latents, latents without a direction."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
@@ -78,6 +80,29 @@ def test_the_cosine_layout_is_as_trustworthy_as_umap_learn(planted: Array) -> No
     assert layout.positions.max() <= 1
     assert np.ptp(layout.positions, axis=0).max() == pytest.approx(1, abs=1e-6)
     assert layout.unplaced.size == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_latents", [1500, 4000])
+def test_thousands_of_latents_are_as_trustworthy_as_with_umap_learn_itself(
+    n_latents: int,
+) -> None:
+    """Half of the directions in groups, half anywhere, as decoders are."""
+    from umap import UMAP
+
+    random = np.random.default_rng(n_latents)
+    centres = random.normal(size=(n_latents // 30, 48))
+    near = centres[random.integers(len(centres), size=n_latents // 2)]
+    rows = random.normal(size=(n_latents, 48))
+    rows[: n_latents // 2] = near + 0.7 * rows[: n_latents // 2]
+    decoder = rows.astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # umap-learn says that a seed means one thread.
+        plain = UMAP(metric="cosine", min_dist=0.1, random_state=0).fit(decoder).embedding_
+    floor = trustworthiness(decoder, plain, n_neighbors=15, metric="cosine")
+    layout = lay_out("cosine", decoder, silent(n_latents))
+    ours = trustworthiness(decoder, layout.positions, n_neighbors=15, metric="cosine")
+    assert ours >= floor - 0.005
 
 
 @pytest.mark.parametrize("name", list(LAYOUTS))

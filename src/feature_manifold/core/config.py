@@ -114,7 +114,9 @@ class ExperimentConfig(BaseModel):
     data_root: Path | None = _field(
         None, "Folder of all data; by default the variable FMI_DATA, else ./data."
     )
-    device: str = _field("auto", "Where model and graph are computed: auto, cpu, mps, cuda or cuda:N.")
+    device: str = _field(
+        "auto", "Where model and graph are computed: auto, cpu, mps, cuda or cuda:N."
+    )
     batch_size: int = _field(8, "Windows in a forward pass.", ge=1, le=4096)
     latent_chunk: int = _field(4096, "Latents encoded at a time.", ge=1)
     n_workers: int = _field(

@@ -1,9 +1,15 @@
 """Stage ``graph``: positions of the latents and the edges between them."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from feature_manifold.core.config import ExperimentConfig
+from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
+from feature_manifold.geometry.backends import WORTH_TORCH, check_device
+from feature_manifold.geometry.candidates import SPARE
+from feature_manifold.geometry.cosine import BLOCK
 from feature_manifold.pipeline.index import index_size
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.edges import save_edges
@@ -23,20 +29,18 @@ ENTRY_BYTES = 8
 ROW_BYTES = 4
 POSITION_BYTES = 8
 
-ENTRIES_KEPT = {"cosine": 1.6, "jaccard": 1.6, "coactivation": 1.9}
+ENTRIES_KEPT = {"cosine": 1.5, "jaccard": 1.35, "coactivation": 1.9}
 """Entries of a symmetric matrix per neighbour listed, between 1 and 2: measured on planted data."""
 
 NOMINAL_D_MODEL = 5376
 PROCESS_BYTES = 350 << 20
-"""The interpreter, its libraries and compiled kernels."""
+TORCH_BYTES = 200 << 20
+"""The interpreter, its libraries and compiled kernels; torch, where it may be used."""
 
-# As in geometry.cosine and geometry.candidates, which are not imported to plan.
-COSINE_BLOCK = 4096
-SPARE = 600
-# Of each neighbour listed: what the parts of the stage hold at their peak.
+# What the parts of the stage hold at their peak, of each neighbour listed.
 LAYOUT_BYTES = 150
-OVERLAP_BYTES = 80
-COMBINED_BYTES = 80
+OVERLAP_BYTES = 85
+COMBINED_BYTES = 75
 
 
 def wanted(config: ExperimentConfig) -> tuple[list[str], list[str]]:
@@ -92,9 +96,9 @@ def graph_size(config: ExperimentConfig, paths: ExperimentPaths) -> "GraphSize":
             int(index.facts[name]) for name in ("n_latents", "n_firings", "n_tokens")
         )
     d_model = NOMINAL_D_MODEL
-    if paths.decoder.exists():
-        decoder = open_npy(paths.decoder, dtypes=("<f4",), shape=(None, None))
-        n_latents, d_model = decoder.shape
+    # A decoder that is missing or damaged will be made again before it is read.
+    with suppress(MissingArtifactError, CorruptArtifactError):
+        d_model = open_npy(paths.decoder, dtypes=("<f4",), shape=(None, None)).shape[1]
     most = max(1, n_latents - 1)
     return GraphSize(
         n_latents,
@@ -138,14 +142,15 @@ class GraphSize:
         """Resident memory at the peak of the part that takes most."""
         decoder = 4 * self.n_latents * self.d_model
         cell = self.n_latents * self.listed
-        block = 4 * min(self.n_latents, COSINE_BLOCK) ** 2
+        block = 4 * min(self.n_latents, BLOCK) ** 2
         room = 8 * self.n_latents * min(self.n_latents, 2 * self.listed + SPARE)
         parts = [decoder + room + block, LAYOUT_BYTES * cell]
         if co_firing:
             firing = 2 if self.n_latents <= 1 << 16 else 4
             parts.append(firing * self.n_firings + 8 * self.n_tokens + OVERLAP_BYTES * cell)
             parts.append(decoder + COMBINED_BYTES * cell)
-        return PROCESS_BYTES + max(parts)
+        large = self.n_latents**2 * self.d_model >= WORTH_TORCH and find_spec("torch")
+        return PROCESS_BYTES + (TORCH_BYTES if large else 0) + max(parts)
 
 
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
@@ -159,9 +164,6 @@ def _memory(config: ExperimentConfig, paths: ExperimentPaths) -> int:
 
 
 def _check(config: ExperimentConfig) -> None:
-    # Imported here: it needs numba, which planning does not.
-    from feature_manifold.geometry.backends import check_device
-
     check_device(config.device)
 
 
