@@ -60,7 +60,7 @@ INDEX_BYTES = 650
 SAMPLED_PAGES = 128
 # Measured: the interpreter and the libraries; the vocabulary, in text; a latent's listed edges and
 # search tokens as JSON values; an edge of the matrix, of which a row has half again its own.
-PROCESS_BYTES = 150_000_000
+PROCESS_BYTES = 170_000_000
 VOCABULARY_COPIES = 6
 ENTRY_BYTES = 2200
 EDGE_BYTES = 8 * 1.5
