@@ -46,6 +46,12 @@ def test_shards_come_back_in_order(tmp_path: Path) -> None:
     assert np.array_equal(shards[1].tokens, [5, 6, 7, 8])
 
 
+def test_a_harvest_without_shards_is_refused(tmp_path: Path) -> None:
+    finish(tmp_path)
+    with pytest.raises(CorruptArtifactError, match="has no shards"):
+        open_shards(tmp_path)
+
+
 def test_a_gap_or_a_foreign_width_is_refused(tmp_path: Path) -> None:
     write_shard(tmp_path, 0, shard(0, 5), config=CONFIG, inputs=INPUTS)
     write_shard(tmp_path, 1, shard(6, 9), config=CONFIG, inputs=INPUTS)

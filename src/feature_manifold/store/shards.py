@@ -177,7 +177,7 @@ def open_shards(raw_folder: Path) -> list[Shard]:
     MissingArtifactError
         If the harvest is not there or not finished.
     CorruptArtifactError
-        If shards overlap or leave a gap.
+        If there are none, or they overlap or leave a gap.
     """
     if read_manifest(raw_folder) is None:
         raise MissingArtifactError(
@@ -185,6 +185,11 @@ def open_shards(raw_folder: Path) -> list[Shard]:
             "fmi run CONFIG.yaml --only harvest"
         )
     shards = open_committed(raw_folder)
+    if not shards:
+        raise CorruptArtifactError(
+            f"{raw_folder} says that its harvest is finished and has no shards. Make it again "
+            "with: fmi run CONFIG.yaml --only harvest --force"
+        )
     check_ranges(shards)
     return shards
 
