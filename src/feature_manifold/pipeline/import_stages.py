@@ -1,5 +1,6 @@
 """Stages that make an experiment's folders from files of other programs."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -129,7 +130,9 @@ def _latent_stages(source: ImportSource, tokenizer: str | None) -> tuple[Stage, 
     assert source.latents is not None
     folder = source.latents
 
-    def fingerprints(config: ExperimentConfig, paths: ExperimentPaths) -> dict[str, str]:
+    @functools.cache
+    def digests() -> dict[str, str]:
+        """Read up to 128 KiB of each of 65,536 files, and that once."""
         files = [source.corpus, source.decoder, source.vocabulary, folder]
         # Not the bare names: an input called corpus is the experiment's own.
         found = {f"source/{path.name}": fingerprint(path) for path in files if path is not None}
@@ -150,7 +153,7 @@ def _latent_stages(source: ImportSource, tokenizer: str | None) -> tuple[Stage, 
         run=lambda context: _corpus_of_latents(source, folder, tokenizer, context),
         estimate=lambda config, paths: _known_rows(source) * TOKEN_BYTES,
         memory=lambda config, paths: PROCESS_BYTES + 2 * _known_rows(source) * TOKEN_BYTES,
-        fingerprints=fingerprints,
+        fingerprints=lambda config, paths: digests(),
     )
     shards = Stage(
         name="adopt-harvest",
@@ -161,7 +164,7 @@ def _latent_stages(source: ImportSource, tokenizer: str | None) -> tuple[Stage, 
         run=lambda context: _shard_of_latents(source, folder, context),
         estimate=estimate,
         memory=lambda config, paths: PROCESS_BYTES,
-        fingerprints=fingerprints,
+        fingerprints=lambda config, paths: digests(),
     )
     return corpus, shards
 
