@@ -6,5 +6,6 @@ Public entry points:
 - ``edges.EDGE_KINDS``: name of an edge kind -> function from ``LatentPairs`` to a sparse matrix.
 - ``layout.LAYOUTS``: name of a layout -> function from ``LatentPairs`` to ``layout.Layout``.
 - ``cosine.cosine_neighbours``, ``overlap.overlap_neighbours``, ``combined.combined_neighbours``:
-  the kernels behind them.
+  what is behind them.
+- ``backends.choose_backend``: where these multiply and count, with the same result everywhere.
 """
