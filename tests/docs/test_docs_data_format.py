@@ -22,8 +22,8 @@ from feature_manifold.export.payloads import (
 )
 from feature_manifold.index.labels import Labels
 from feature_manifold.pipeline.adopt import RawFolder, adopting_stages
+from feature_manifold.pipeline.import_made import graph_stage, visualizer_stage
 from feature_manifold.pipeline.import_source import ImportSource
-from feature_manifold.pipeline.import_stages import graph_stage, visualizer_stage
 from feature_manifold.pipeline.labels import latent_labels_payload
 from feature_manifold.pipeline.pipeline import STAGES
 from feature_manifold.store.examples import GROUPS, N_BINS, ExampleSet

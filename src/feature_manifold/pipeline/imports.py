@@ -9,6 +9,7 @@ from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.errors import ConfigError
 from feature_manifold.core.progress import Progress
 from feature_manifold.pipeline.export import write_experiment_list
+from feature_manifold.pipeline.import_made import graph_stage, visualizer_stage
 from feature_manifold.pipeline.import_source import (
     ImportSource,
     Note,
@@ -16,11 +17,7 @@ from feature_manifold.pipeline.import_source import (
     experiment_id_of,
     find_source,
 )
-from feature_manifold.pipeline.import_stages import (
-    graph_stage,
-    importing_stages,
-    visualizer_stage,
-)
+from feature_manifold.pipeline.import_stages import importing_stages
 from feature_manifold.pipeline.pipeline import STAGES
 from feature_manifold.pipeline.plan import Selection, stale_reason
 from feature_manifold.pipeline.runner import StageReport, full_disk_is_an_error, run_stages
