@@ -46,7 +46,9 @@ def run_shell(app: Callable[[], None]) -> None:
         fail(STOPPED, INTERRUPTED)
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # A process that was stopped ends now, and ignores the signals that still come.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, handler)
 
 
 def _refused(error: OSError) -> str:
