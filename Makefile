@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 CHROMIUM ?= /usr/bin/chromium
 DATA ?= data
+SIZE ?= tenth
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -path '*/test-results/*' -not -name openapi.json -not -name '*.gen.ts' 2>/dev/null)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -63,9 +64,11 @@ generate: $(VENV)/.installed-dev web/node_modules/.installed
 	$(BIN)/fmi openapi web/openapi.json
 	$(BIN)/python hatch_build.py npm run generate-types
 
+# SIZE=full is the specification's size: half an hour and 30 GB of disk.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.harvest
 	$(BIN)/python -m benchmarks.serve
+	$(BIN)/python -m benchmarks.scale --size $(SIZE)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || ($(call install,python3-venv)) \

@@ -73,11 +73,11 @@ def _run(context: StageContext) -> StageResult:
         edges = EDGE_KINDS[kind](pairs)
         save_edges(context.folder / EDGES[kind], edges)
         facts[f"n_{kind}_edges"] = int(edges.nnz) // 2
-    with context.progress.task("lay out", total=len(layouts), unit="layouts") as task:
-        for layout in layouts:
+    for layout in layouts:
+        with context.progress.task(f"lay out by {layout}", total=1) as task:
             placed = LAYOUTS[layout](pairs, min_dist=config.umap_min_dist, seed=config.seed)
-            save_npy(context.folder / POSITIONS[layout], placed.positions)
             task.advance()
+        save_npy(context.folder / POSITIONS[layout], placed.positions)
     facts |= {"neighbours": "exact", "kept": "if either lists the other"}
     facts |= {"layouts": layouts, "edges": kinds, "umap_neighbors": config.umap_neighbors}
     facts |= {"umap_min_dist": config.umap_min_dist, "n_latents": experiment.by_latent.n_latents}
