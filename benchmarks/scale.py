@@ -85,7 +85,9 @@ def run_process(name: str, arguments: list[str]) -> tuple[str, Figures]:
         raise SystemExit(f"{name} failed with exit code {process.returncode}")
     seconds = time.perf_counter() - begin
     processor = usage.ru_utime + usage.ru_stime
-    return printed, Figures(name, seconds, processor, 1024 * usage.ru_maxrss, 0)
+    # The kernel counts blocks of 512 bytes, and memory in KiB.
+    figures = Figures(name, seconds, processor, 1024 * usage.ru_maxrss, 512 * usage.ru_oublock)
+    return printed, figures
 
 
 def run_piece(name: str, config: Path) -> Piece:
@@ -227,7 +229,7 @@ def rows(pieces: dict[str, Piece], work: Work, machine: Machine) -> list[Row]:
 def shown(row: Row, machine: Machine, *, is_full: bool) -> str:
     """Return a line of the table; at full size with the goal and, where missed, the reason."""
     took = row.took
-    share = "" if row.bound is None else f"{row.bound / took.seconds:.0%} of {row.bound_by}"
+    share = "" if row.bound is None else f"{row.bound / took.seconds:.1%} of {row.bound_by}"
     goal = ""
     if is_full and row.goal is not None:
         limits = f"{row.goal:,.0f} s"

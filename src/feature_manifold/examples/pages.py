@@ -195,7 +195,8 @@ def _rows_of(
     """Yield the example of each run of token rows."""
     tokens, activations = (np.asarray(part) for part in source.by_latent.latent(latent))
     firsts, lasts = firings_before(tokens, starts), firings_before(tokens, stops)
-    if (stops > source.tokens.n_tokens).any() or (firsts >= lasts).any():
+    within = (starts < stops) & (stops <= source.tokens.n_tokens)
+    if not within.all() or (firsts >= lasts).any():
         raise _damaged(f"Examples of latent {latent} hold no firing", stage="examples")
     if len(starts) == 0:
         return
@@ -203,7 +204,11 @@ def _rows_of(
     heads = ends - (stops - starts)
     values = np.zeros(ends[-1], dtype=np.float64)
     firings = _runs(firsts, lasts)
-    values[tokens[firings] + np.repeat(heads - starts, lasts - firsts)] = activations[firings]
+    rows, lengths = tokens[firings].astype(np.int64), lasts - firsts
+    # Tokens that do not rise mislead the search for them.
+    if (rows < np.repeat(starts, lengths)).any() or (rows >= np.repeat(stops, lengths)).any():
+        raise _damaged(f"Firings of latent {latent} are out of order", stage="index")
+    values[rows + np.repeat(heads - starts, lengths)] = activations[firings]
     if not np.isfinite(values).all():
         raise _damaged(f"Activations of latent {latent} are not finite", stage="index")
     places = np.flatnonzero(values > 0)

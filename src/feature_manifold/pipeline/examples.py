@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 
-from feature_manifold.core.arrays import Array
+from feature_manifold.core.arrays import Array, check_indptr
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.errors import FmiError
 from feature_manifold.examples.extract import SEARCH_TOKENS, extract_examples
@@ -66,9 +66,12 @@ def expected_examples(config: ExperimentConfig, counts: Array) -> int:
 
 def known_counts(config: ExperimentConfig, paths: ExperimentPaths) -> Array:
     """Return how often each latent fires; before the index is made, as if all fire often."""
-    if read_manifest(paths.latents) is not None:
+    manifest = read_manifest(paths.latents)
+    if manifest is not None:
         try:
-            return np.diff(open_npy(paths.latents / INDPTR, dtypes=("<i8",), shape=(None,)))
+            indptr = open_npy(paths.latents / INDPTR, dtypes=("<i8",), shape=(None,))
+            check_indptr(INDPTR, indptr, n_entries=int(manifest.facts["n_firings"]))
+            return np.diff(indptr)
         except FmiError:
             # A damaged index is made again, which no estimate may keep from happening.
             logger.debug("no counts of latents in %s", paths.latents, exc_info=True)
