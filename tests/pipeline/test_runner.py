@@ -185,7 +185,7 @@ def test_the_first_dry_run_knows_the_disk_of_every_stage(tmp_path: Path) -> None
     # docs/pipeline.md, "Disk, memory, time": 3.6 GB of firings and 1.4 GB of decoder, 7.2 GB index.
     assert needed["harvest"] == pytest.approx(5.0, abs=0.1)
     assert needed["index"] == pytest.approx(7.2, abs=0.1)
-    assert needed["graph"] == pytest.approx(3 * 1600 * 65_536 / 1e9, rel=0.05)
+    assert needed["graph"] == pytest.approx(3 * 13 * 100 * 65_536 / 1e9, rel=0.05)
     assert min(needed.values()) > 0
 
 

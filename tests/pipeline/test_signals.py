@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from feature_manifold.cli.shell import GRACE_S
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.pipeline.pipeline import experiment_paths, verify_experiment
@@ -86,7 +87,8 @@ def test_a_run_stopped_in_any_stage_goes_on_and_ends_the_same(
         began = time.monotonic()
         run.send_signal(signals[number % 2])
         code, text = ending(run)
-        assert time.monotonic() - began < STOP_S
+        taken = time.monotonic() - began
+        assert taken < STOP_S
         if code == 0:
             # The last stage may end sooner than a signal comes.
             assert stage == "export"
@@ -100,7 +102,8 @@ def test_a_run_stopped_in_any_stage_goes_on_and_ends_the_same(
         assert found[stage] in ("missing", "incomplete")
         assert "damaged" not in found.values()
         aside = [path.name for path in experiment_paths(config).root.glob("*.partial")]
-        assert aside == []
+        # One that had to be ended, in the middle of a step, leaves what the next run drops.
+        assert aside == [] or taken >= GRACE_S
     finish(config)
     assert config.data_root is not None
     assert contents(config.data_root) == whole
