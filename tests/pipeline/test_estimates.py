@@ -75,7 +75,7 @@ def test_the_disk_of_a_stage_is_estimated(figures: dict[str, Figures], name: str
     assert stage.disk == pytest.approx(stage.disk_taken, rel=SHARE)
 
 
-@pytest.mark.parametrize("name", ["index", "examples"])
+@pytest.mark.parametrize("name", ["index", "graph", "examples"])
 def test_the_memory_of_a_stage_is_estimated(figures: dict[str, Figures], name: str) -> None:
     stage = figures[name]
     assert stage.memory == pytest.approx(stage.memory_taken, rel=SHARE)

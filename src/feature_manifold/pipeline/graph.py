@@ -33,7 +33,7 @@ ENTRIES_KEPT = {"cosine": 1.5, "jaccard": 1.35, "coactivation": 1.9}
 """Entries of a symmetric matrix per neighbour listed, between 1 and 2: measured on planted data."""
 
 NOMINAL_D_MODEL = 5376
-PROCESS_BYTES = 350 << 20
+PROCESS_BYTES = 430 << 20
 TORCH_BYTES = 200 << 20
 """The interpreter, its libraries and compiled kernels; torch, where it may be used."""
 
