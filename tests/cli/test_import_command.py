@@ -2,46 +2,21 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from feature_manifold.cli.main import app
-from feature_manifold.cli.shell import run_shell
 from feature_manifold.core.config import make_config
 from feature_manifold.core.progress import SilentProgress
 from feature_manifold.pipeline.raw_output import harvest_to_folder
 from feature_manifold.server.settings import ServerSettings
-from feature_manifold.testing.tiny import TinyExperiment, tiny_gpt2
+from feature_manifold.testing.tiny import TinyExperiment
+from tests.cli import Fmi
 from tests.pipeline.importing import contents
 from tests.server.clients import make_client
 
 ID = "tiny-gpt2_layer1_256_medium"
-Fmi = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def fmi(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Fmi:
-    def fmi(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fmi", *map(str, arguments)])
-        capfd.readouterr()
-        code = 0
-        try:
-            run_shell(app)
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        shown = capfd.readouterr()
-        return code, shown.out, shown.err
-
-    return fmi
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyExperiment:
-    return tiny_gpt2(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,18 @@ FLOAT16_MAX = 65504.0
 """Largest finite float16: above it an activation would turn into infinity."""
 
 
+BITS: dict[np.dtype[Any], np.dtype[Any]] = {
+    np.dtype(np.float16): np.dtype(np.uint16),
+    np.dtype(np.float32): np.dtype(np.uint32),
+}
+"""Unsigned numbers of the size of an activation: those of positive floats rise with their value."""
+
+
+def infinity_bits(dtype: npt.DTypeLike) -> int:
+    """Return the bits of infinity: those of finite positive numbers lie below, and above 0."""
+    return int(np.array(np.inf, dtype=dtype).view(BITS[np.dtype(dtype)]))
+
+
 def check_array(
     name: str, array: Array, *, dtypes: tuple[npt.DTypeLike, ...], shape: tuple[int | None, ...]
 ) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from feature_manifold.core.arrays import Array, Float32Array
+from feature_manifold.core.device import check_gpu
 from feature_manifold.core.errors import CorruptArtifactError, DeviceError
 from feature_manifold.geometry.cofirings import COPIED_FIRINGS, compact_latents, count_dtype
 from feature_manifold.geometry.products import product_errors, unit_rows
@@ -196,13 +197,7 @@ def find_device(name: str) -> str:
     device = torch.device(name)
     if device.type != "cuda":
         return "cpu"
-    if (device.index or 0) >= n_gpus:
-        seen = f"torch sees {n_gpus} GPU(s)" if n_gpus else "torch sees no GPU"
-        build = "" if torch.version.cuda else " (this build of torch has no CUDA support)"
-        raise DeviceError(
-            f"device is '{name}', but {seen}{build}. Use device: auto or cpu, or install a CUDA "
-            "build of torch."
-        )
+    check_gpu(name, device.index or 0, n_gpus=n_gpus, has_cuda=bool(torch.version.cuda))
     return f"cuda:{device.index or 0}"
 
 

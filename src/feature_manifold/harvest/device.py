@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from feature_manifold.core.config import ExperimentConfig
+from feature_manifold.core.device import check_gpu
 from feature_manifold.core.errors import DeviceError
 
 
@@ -26,13 +27,8 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda:0" if n_gpus else "cpu")
     device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= n_gpus:
-        seen = f"torch sees {n_gpus} GPU(s)" if n_gpus else "torch sees no GPU"
-        build = "" if torch.version.cuda else " (this build of torch has no CUDA support)"
-        raise DeviceError(
-            f"device is '{name}', but {seen}{build}. Use device: auto or cpu, or install a CUDA "
-            "build of torch."
-        )
+    if device.type == "cuda":
+        check_gpu(name, device.index or 0, n_gpus=n_gpus, has_cuda=bool(torch.version.cuda))
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("device is 'mps', but torch sees no Apple GPU. Use device: cpu.")
     return device

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from feature_manifold.core.arrays import Array, Int64Array
+from feature_manifold.core.arrays import BITS, Array, Int64Array, infinity_bits
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.core.jobs import in_order
 from feature_manifold.core.kernels import kernel
@@ -14,11 +14,6 @@ from feature_manifold.core.progress import Progress
 from feature_manifold.index.blocks import MAX_WORKERS, WriteFirings, block_size, row_blocks
 from feature_manifold.store.npy import release
 from feature_manifold.store.shards import Shard
-
-BITS: dict[np.dtype[Any], np.dtype[Any]] = {
-    np.dtype(np.float16): np.dtype(np.uint16),
-    np.dtype(np.float32): np.dtype(np.uint32),
-}
 
 
 def activation_dtype(shards: Sequence[Shard]) -> np.dtype[Any]:
@@ -185,11 +180,6 @@ def shard_firings(shard: Shard, span: slice, *, dtype: np.dtype[Any]) -> tuple[A
     bits = bits.view(BITS[dtype])
     tokens.flags.writeable = bits.flags.writeable = False
     return tokens, bits
-
-
-def infinity_bits(dtype: np.dtype[Any]) -> int:
-    """Return the bits of infinity: those of finite positive numbers lie below, and above 0."""
-    return int(np.array(np.inf, dtype=dtype).view(BITS[dtype]))
 
 
 @kernel()

@@ -11,17 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from feature_manifold.core.arrays import Array, Int64Array
+from feature_manifold.core.arrays import BITS, Array, Int64Array, infinity_bits
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.core.jobs import in_order
 from feature_manifold.core.kernels import kernel
 from feature_manifold.core.progress import Progress
 from feature_manifold.index.blocks import MAX_WORKERS, WriteFirings, block_size, row_blocks
 from feature_manifold.index.merge import (
-    BITS,
     activation_dtype,
     check_tokens,
-    infinity_bits,
     refusal,
     shard_firings,
 )

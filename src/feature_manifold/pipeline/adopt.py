@@ -14,6 +14,7 @@ from feature_manifold.core.arrays import Array
 from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
 from feature_manifold.index.rows import token_table_of_rows
+from feature_manifold.pipeline.room import existing_parent
 from feature_manifold.pipeline.spec_shards import BATCH_ROWS, batch_bytes, convert_shards
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.atomic import commit_file, sync_file
@@ -219,9 +220,7 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
 
 def copied_bytes(files: Iterable[Path], folder: Path) -> int:
     """Return what ``link_or_copy`` of files into a folder takes: nothing on one file system."""
-    while not folder.exists():
-        folder = folder.parent
-    device = folder.stat().st_dev
+    device = existing_parent(folder).stat().st_dev
     sizes = (path.stat() for path in files if path.is_file())
     return sum(size.st_size for size in sizes if size.st_dev != device)
 

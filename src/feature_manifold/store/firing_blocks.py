@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feature_manifold.core.arrays import Array, Int64Array
+from feature_manifold.core.arrays import Array, Int64Array, infinity_bits
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.core.jobs import even_jobs
 from feature_manifold.core.kernels import kernel
@@ -67,7 +67,7 @@ def read_block(firings: FiringsByLatent, first: int, last: int) -> FiringBlock:
     activations = np.array(firings.activations[span])
     release(firings.tokens, firings.activations)
     block = FiringBlock(first, last, offsets - offsets[0], tokens, activations)
-    infinity = int(np.array(np.inf, dtype=activations.dtype).view(block.bits.dtype))
+    infinity = infinity_bits(activations.dtype)
     row = _first_bad(block.offsets, tokens, block.bits, firings.n_tokens, infinity)
     if row >= 0:
         latent = first + int(np.searchsorted(block.offsets, row, side="right")) - 1

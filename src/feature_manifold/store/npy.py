@@ -122,7 +122,7 @@ class NpyFile:
         self._lock = threading.Lock()
         self._file = path.open("wb", buffering=0)
         try:
-            self._file.write(_header(self._dtype, (n_rows,)))
+            self._write(memoryview(_header(self._dtype, (n_rows,))), 0)
         except OSError:
             self._file.close()
             raise
@@ -133,14 +133,18 @@ class NpyFile:
             raise ValueError(f"{rows.dtype} {rows.shape} for a vector of {self._dtype}")
         if start < 0 or start + len(rows) > self._n_rows:
             raise ValueError(f"rows {start} to {start + len(rows)} of {self._n_rows}")
-        offset = first = HEADER_BYTES + start * self._dtype.itemsize
-        left = np.ascontiguousarray(rows).view(np.uint8).data
-        while len(left):
-            done = os.pwrite(self._file.fileno(), left, offset)
-            offset, left = offset + done, left[done:]
-        _start_writing_back(self._file.fileno(), first, offset - first)
+        content = np.ascontiguousarray(rows).view(np.uint8).data
+        offset = HEADER_BYTES + start * self._dtype.itemsize
+        self._write(content, offset)
+        _start_writing_back(self._file.fileno(), offset, len(content))
         with self._lock:
             self._written += len(rows)
+
+    def _write(self, content: memoryview, offset: int) -> None:
+        """Write all of it: the system may take less at a time."""
+        while len(content):
+            done = os.pwrite(self._file.fileno(), content, offset)
+            offset, content = offset + done, content[done:]
 
     def __enter__(self) -> "NpyFile":
         """Return the file."""
