@@ -64,7 +64,7 @@ generate: $(VENV)/.installed-dev web/node_modules/.installed
 	$(BIN)/fmi openapi web/openapi.json
 	$(BIN)/python hatch_build.py npm run generate-types
 
-# SIZE=full is the specification's size: half an hour and 30 GB of disk.
+# SIZE=full is the specification's size: a quarter of an hour and 25 GB of disk.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.harvest
 	$(BIN)/python -m benchmarks.serve

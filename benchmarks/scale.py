@@ -6,7 +6,7 @@
 Every piece runs in a process of its own; peak memory is the kernel's account of it. A bound is what
 this machine can do at best, measured in the same run: a file of as many bytes written and synced, a
 matrix product, a copy in memory, a bare loop of increments. The tenth takes minutes, the full size,
-the specification's own, about half an hour and 30 GB of disk.
+the specification's own, about a quarter of an hour and 25 GB of disk.
 """
 
 import argparse
