@@ -49,3 +49,18 @@ def test_leftovers_are_deleted_and_the_folder_stays(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     drop_leftovers(tmp_path / "f")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f", "g.partial"]
+
+
+def test_a_signal_that_comes_while_the_staging_folder_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = Path.mkdir
+
+    def interrupted(path: Path, *arguments: bool, **options: bool) -> None:
+        mkdir(path, *arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), replaced_folder(tmp_path / "folder"):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -98,10 +98,10 @@ def _replaced_path(folder: Path) -> Path:
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """Yield a staging folder; commit it when the block ends, drop it when the block raises."""
-    staging = begin_folder(folder)
     try:
-        yield staging
+        # Within the block: a signal may come when the folder has just been made.
+        yield begin_folder(folder)
     except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(staging_path(folder), ignore_errors=True)
         raise
     commit_folder(folder)
