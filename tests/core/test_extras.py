@@ -12,12 +12,12 @@ CHECKOUT = "file:///home/me/feature%20manifolds"
 @pytest.mark.parametrize(
     ("record", "source"),
     [
-        ({}, '"feature-manifold-interface[demo]"'),
-        ({"url": "https://x/y.whl", "archive_info": {}}, '"feature-manifold-interface[demo]"'),
-        ({"url": CHECKOUT, "dir_info": {}}, '"/home/me/feature manifolds[demo]"'),
+        ({}, '"feature-manifold-interface[harvest]"'),
+        ({"url": "https://x/y.whl", "archive_info": {}}, '"feature-manifold-interface[harvest]"'),
+        ({"url": CHECKOUT, "dir_info": {}}, '"/home/me/feature manifolds[harvest]"'),
         (
             {"url": CHECKOUT, "dir_info": {"editable": True}},
-            '--editable "/home/me/feature manifolds[demo]"',
+            '--editable "/home/me/feature manifolds[harvest]"',
         ),
     ],
 )
@@ -25,7 +25,7 @@ def test_a_missing_extra_says_what_to_type_where_it_was_installed_from(
     record: dict[str, Any], source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(extras, "_installed_from", lambda: record)
-    assert str(extras.missing_extra(MISSING, work="fmi train-demo", extra="demo")) == (
+    assert str(extras.missing_extra(MISSING, work="fmi train-demo", extra="harvest")) == (
         "fmi train-demo needs ripser, which is not installed: "
         f"{sys.executable} -m pip install {source}"
     )
@@ -33,4 +33,6 @@ def test_a_missing_extra_says_what_to_type_where_it_was_installed_from(
 
 def test_a_package_that_is_not_installed_is_told_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "DISTRIBUTION", "no-such-distribution-here")
-    assert extras.install_command("demo").endswith('install "no-such-distribution-here[demo]"')
+    assert extras.install_command("harvest").endswith(
+        'install "no-such-distribution-here[harvest]"'
+    )

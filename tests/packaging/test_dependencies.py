@@ -34,6 +34,7 @@ NOT_IMPORTED = {
     "httpx2": "starlette's test client",
     "import-linter": "lint-imports",
     "mypy": "a command",
+    "pytest-xdist": "pytest -n",
     "ruff": "a command",
     "types-pyyaml": "types for mypy",
 }

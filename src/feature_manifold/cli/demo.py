@@ -70,7 +70,7 @@ def train_command(
     try:
         from feature_manifold.demo.train import train_demo
     except ModuleNotFoundError as error:
-        raise missing_extra(error, work="fmi train-demo", extra="demo") from error
+        raise missing_extra(error, work="fmi train-demo", extra="harvest") from error
 
     train_demo(
         out,
