@@ -22,11 +22,11 @@ from feature_manifold.demo.clusters import (
     latents_on,
     refined,
     score,
-    type_means,
     view_of,
 )
 from feature_manifold.demo.groups import GROUPS, Group, Kind
 from feature_manifold.demo.tokenizer import token_index
+from feature_manifold.geometry.clusters.core import type_means
 
 #: A latent that fires often enough to count belongs to a group if more than this share of its
 #: activation is on the group's words.
@@ -172,8 +172,8 @@ def word_means(
 ) -> NDArray[np.float64]:
     """Mean reconstruction from ``latents`` at each word of a group, (n_words, d), group order."""
     words = word_ids(group)
-    means = type_means(firings[:, latents], decoder[latents], token_ids, np.sort(words))
-    return means[np.argsort(np.argsort(words))]
+    means = type_means(firings[:, latents], token_ids, np.sort(words))
+    return (means @ decoder[latents].astype(np.float64))[np.argsort(np.argsort(words))]
 
 
 def null_rings(

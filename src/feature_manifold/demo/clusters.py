@@ -14,11 +14,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from ripser import ripser
 
+from feature_manifold.geometry.clusters.core import core_tokens, count_types, type_means
+
 TOP_NEIGHBOURS = 10
 MIN_JACCARD = 0.02
 #: From few large communities to many small ones; no single one suits every group.
 RESOLUTIONS = (2.0, 4.0, 8.0)
-MIN_OCCURRENCES = 8
 MIN_LATENTS = 3
 #: Fewer core tokens make no shape.
 MIN_CORE = 6
@@ -143,8 +144,8 @@ def cloud_of(
     """Average a cluster's reconstructions over the token types on which it usually fires."""
     active = firings[:, latents]
     mass = np.asarray(active.sum(1)).ravel().astype(np.float64)
-    core = core_tokens(mass, token_ids)
-    centroids = type_means(active, decoder[latents], token_ids, core)
+    core = core_tokens(mass, token_ids, occurrences=count_types(token_ids))
+    centroids = type_means(active, token_ids, core) @ decoder[latents].astype(np.float64)
     inside = np.isin(token_ids, core)
     points = active[inside]
     # Total variance from moments of the k activations: |a D|^2 = a (D D^T) a^T.
@@ -161,24 +162,6 @@ def cloud_of(
         core_mass=float(mass[inside].sum() / mass.sum()),
         token_share=between / total if total > 0 else 0.0,
     )
-
-
-def core_tokens(mass: NDArray[np.float64], token_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Token types on which a cluster usually fires strongly, ascending.
-
-    Parameters
-    ----------
-    mass
-        Summed activation of the cluster at each token, (n_tokens,).
-    token_ids
-        (n_tokens,).
-    """
-    occurrences = np.bincount(token_ids)
-    on = np.bincount(token_ids, weights=mass > 0)
-    by_type = np.bincount(token_ids, weights=mass)
-    reference = (mass**2).sum() / mass.sum()
-    often = (occurrences >= MIN_OCCURRENCES) & (on > 0.5 * occurrences)
-    return np.flatnonzero(often & (by_type > 0.4 * reference * occurrences))
 
 
 def activation_by_type(firings: sp.csr_matrix, token_ids: NDArray[np.int64]) -> sp.csr_matrix:
@@ -210,22 +193,8 @@ def refined(
     neighbour. Which token types they are about is robust, and settles who belongs.
     """
     mass = np.asarray(firings[:, latents].sum(1)).ravel().astype(np.float64)
-    return latents_on(core_tokens(mass, token_ids), by_type, firings, share=CORE_SHARE)
-
-
-def type_means(
-    active: sp.csr_matrix,
-    decoder: NDArray[np.float32],
-    token_ids: NDArray[np.int64],
-    types: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Mean reconstruction at each of ``types``, float64 (n_types, d_model)."""
-    where = np.flatnonzero(np.isin(token_ids, types))
-    slot = np.searchsorted(types, token_ids[where])
-    count = np.maximum(1, np.bincount(slot, minlength=len(types)))
-    pick = sp.csr_matrix((1 / count[slot], (slot, where)), shape=(len(types), len(token_ids)))
-    means: NDArray[np.float64] = (pick @ active).toarray() @ decoder.astype(np.float64)
-    return means
+    core = core_tokens(mass, token_ids, occurrences=count_types(token_ids))
+    return latents_on(core, by_type, firings, share=CORE_SHARE)
 
 
 def view_of(centroids: NDArray[np.float64]) -> View:

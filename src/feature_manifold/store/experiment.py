@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError, InputError, MissingArtifactError
+from feature_manifold.store.clusters import ClusterSet, open_clusters
 from feature_manifold.store.edges import load_edges
 from feature_manifold.store.examples import ExampleSet, open_examples
 from feature_manifold.store.firings import (
@@ -92,6 +93,19 @@ class Experiment:
             # While a harvest runs, the decoder that lies there may be that of another SAE.
             self._finished(self.paths.raw_activations, "harvest")
         return open_npy(self.paths.decoder, dtypes=("<f4",), shape=(None, None))
+
+    @cached_property
+    def clusters(self) -> ClusterSet:
+        """Groups of latents that were found without labels, best first, with their measures."""
+        clusters = open_clusters(self._finished(self.paths.clusters, "clusters"))
+        last = int(clusters.latents.max(initial=0))
+        if last >= self.by_latent.n_latents:
+            raise CorruptArtifactError(
+                f"Experiment '{self.id}': a cluster with latent {last:,} and an index of "
+                f"{self.by_latent.n_latents:,}. Make it again with: "
+                f"fmi run CONFIG.yaml --only clusters --force"
+            )
+        return clusters
 
     @cached_property
     def examples(self) -> ExampleSet:

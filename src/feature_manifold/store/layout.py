@@ -27,6 +27,7 @@ FORMAT_VERSIONS = {
     "harvest": 1,
     "index": 1,
     "graph": 1,
+    "clusters": 1,
     "examples": 1,
     "export": 1,
 }
@@ -75,6 +76,11 @@ class ExperimentPaths:
         return self.root / "graph"
 
     @property
+    def clusters(self) -> Path:
+        """Groups of latents, ranked, with their measures."""
+        return self.root / "clusters"
+
+    @property
     def examples(self) -> Path:
         """Picked examples, histograms, tokens to search by."""
         return self.root / "examples"
@@ -89,6 +95,7 @@ class ExperimentPaths:
             "adopt-harvest": self.raw_activations,
             "index": self.latents,
             "graph": self.graph,
+            "clusters": self.clusters,
             "examples": self.examples,
         }
 

@@ -1,0 +1,1 @@
+"""Groups of latents: found without labels, and ranked by how much they look like a manifold."""
