@@ -21,6 +21,7 @@ EDGES = {
     "coactivation": "coactivation.npz",
 }
 EXPERIMENT_LIST = "experiments.json"
+WORKSPACE = "workspace.sqlite"
 LIST_LOCK = ".lock"
 FORMAT_VERSIONS = {
     "corpus": 1,
@@ -28,10 +29,13 @@ FORMAT_VERSIONS = {
     "index": 1,
     "graph": 1,
     "clusters": 1,
-    "examples": 1,
+    "examples": 2,
     "export": 1,
 }
 """Version of each stage's folder, as docs/data-format.md describes it."""
+
+READABLE_VERSIONS = {"examples": (1,)}
+"""Earlier versions that can still be read, but for what they lack."""
 
 ADOPTED = "adopted"
 """Folder in which adopted raw activations are kept beside what is made from them."""
@@ -130,6 +134,11 @@ class DataRoot:
     def visualizer_data(self) -> Path:
         """Parent of the exported static data."""
         return self.path / "visualizer_data"
+
+    @property
+    def workspace(self) -> Path:
+        """What people save."""
+        return self.path / WORKSPACE
 
     def experiment(self, experiment_id: str) -> ExperimentPaths:
         """Return the paths of one experiment, there or not.

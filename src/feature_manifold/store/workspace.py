@@ -1,0 +1,372 @@
+"""What people save: named clusters, notes and labels, in one SQLite file of the data root.
+
+Everything else in the data root can be made again; this file cannot. Each use opens a connection
+of its own, in WAL mode, so that several servers may share the file, and a killed one leaves it
+whole. An item remembers the state of the experiment that it was made in.
+"""
+
+import json
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from feature_manifold.core.errors import (
+    CorruptArtifactError,
+    FmiError,
+    InputError,
+    LockedError,
+    MissingArtifactError,
+)
+from feature_manifold.store.atomic import STAGING_SUFFIX, sync_file
+from feature_manifold.store.identity import Identity
+
+SCHEMA_VERSION = 1
+MAX_ITEMS = 10_000
+"""Items of one experiment, at most."""
+BUSY_SECONDS = 5.0
+
+SCHEMA = f"""
+PRAGMA user_version = {SCHEMA_VERSION};
+CREATE TABLE items (
+  id TEXT PRIMARY KEY,
+  experiment_id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('cluster', 'note', 'label')),
+  name TEXT NOT NULL,
+  text TEXT NOT NULL,
+  latents TEXT NOT NULL,
+  made_in TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX items_of_experiment ON items (experiment_id, created_at, id);
+"""
+COLUMNS = "id, kind, name, text, latents, made_in, version, created_at, updated_at"
+
+Kind = Literal["cluster", "note", "label"]
+
+
+class VersionConflictError(FmiError):
+    """Somebody else changed a saved item after it was read."""
+
+    http_status = 409
+
+
+class ForeignWorkError(FmiError):
+    """Saved work was made in another experiment, or in another state of it."""
+
+    http_status = 409
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a person writes.
+
+    Attributes
+    ----------
+    kind
+        A named ``cluster``, a ``note`` on latents, or the ``label`` of latents.
+    name
+        Title, or the label itself.
+    text
+        Anything longer.
+    latents
+        Latent ids, in the order in which they were given.
+    """
+
+    kind: Kind
+    name: str
+    text: str
+    latents: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SavedItem:
+    """A saved item.
+
+    Attributes
+    ----------
+    id
+        32 hexadecimal digits.
+    content
+        What was written.
+    made_in
+        Where it was first written.
+    version
+        1, and one more with each change.
+    created_at, updated_at
+        UTC, ISO 8601.
+    """
+
+    id: str
+    content: Content
+    made_in: Identity
+    version: int
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True)
+class Imported:
+    """How many items came in, and how many were there already."""
+
+    added: int
+    unchanged: int
+
+
+class Workspace:
+    """Saved work of all experiments.
+
+    Parameters
+    ----------
+    path
+        The SQLite file; made by the first write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def items(self, experiment_id: str) -> list[SavedItem]:
+        """Return all items of an experiment, at most MAX_ITEMS, the oldest first.
+
+        Raises
+        ------
+        CorruptArtifactError, LockedError
+            If the file is damaged or of a newer version, or held by another process.
+        """
+        if not self._path.exists():
+            return []
+        with self._connection() as connection:
+            rows = connection.execute(
+                f"SELECT {COLUMNS} FROM items WHERE experiment_id = ? ORDER BY created_at, id",
+                (experiment_id,),
+            )
+            return [_item(row) for row in rows]
+
+    def item(self, experiment_id: str, item_id: str) -> SavedItem:
+        """Return one item.
+
+        Raises
+        ------
+        MissingArtifactError
+            If the experiment has no such item.
+        """
+        if not self._path.exists():
+            raise _missing(experiment_id, item_id)
+        with self._connection() as connection:
+            return _found(connection, experiment_id, item_id)
+
+    def create(self, identity: Identity, content: Content) -> SavedItem:
+        """Save a new item of the experiment that ``identity`` names.
+
+        Raises
+        ------
+        InputError
+            If the experiment has as many items as it may have.
+        """
+        now = _now()
+        item = SavedItem(uuid.uuid4().hex, content, identity, 1, now, now)
+        with self._writing() as connection:
+            _insert(connection, identity.experiment_id, item)
+            _check_room(connection, identity.experiment_id)
+        return item
+
+    def update(
+        self, experiment_id: str, item_id: str, content: Content, *, version: int
+    ) -> SavedItem:
+        """Replace the content of an item.
+
+        Parameters
+        ----------
+        version
+            Version that the change was made to.
+
+        Raises
+        ------
+        MissingArtifactError
+            If there is no such item.
+        VersionConflictError
+            If it has another version by now; nothing is changed.
+        """
+        with self._writing() as connection:
+            old = _found(connection, experiment_id, item_id)
+            _check_version(old, version)
+            item = SavedItem(item_id, content, old.made_in, version + 1, old.created_at, _now())
+            connection.execute("DELETE FROM items WHERE id = ?", (item_id,))
+            _insert(connection, experiment_id, item)
+        return item
+
+    def delete(self, experiment_id: str, item_id: str, *, version: int) -> None:
+        """Delete an item; see ``update``."""
+        with self._writing() as connection:
+            _check_version(_found(connection, experiment_id, item_id), version)
+            connection.execute("DELETE FROM items WHERE id = ?", (item_id,))
+
+    def take_in(
+        self, identity: Identity, items: Sequence[SavedItem], *, force: bool = False
+    ) -> Imported:
+        """Add items that were exported, here or elsewhere; all of them or none.
+
+        An item that is here with the same content is left as it is. One that is here with other
+        content, or under another experiment, comes in as a copy with an id of its own. Items keep
+        the identity that they were made in, by which those from elsewhere are known.
+
+        Parameters
+        ----------
+        identity
+            The experiment that they come into, as it is now.
+        force
+            Take in items that were made in another experiment, or another state of it.
+
+        Raises
+        ------
+        ForeignWorkError
+            If there are such items, and ``force`` is not given.
+        InputError
+            If the experiment would have more items than it may have.
+        """
+        foreign = next((item for item in items if item.made_in != identity), None)
+        if foreign is not None and not force:
+            raise ForeignWorkError(
+                f"This work was made in {foreign.made_in.differences(identity)}. Its latents may "
+                "mean something else here. To load it all the same, marked as from elsewhere, "
+                "send force."
+            )
+        added = 0
+        with self._writing() as connection:
+            for item in items:
+                same = connection.execute(
+                    f"SELECT {COLUMNS}, experiment_id FROM items WHERE id = ?", (item.id,)
+                ).fetchone()
+                if same is not None:
+                    is_here = same[-1] == identity.experiment_id
+                    if is_here and _item(same[:-1]).content == item.content:
+                        continue
+                    item = SavedItem(uuid.uuid4().hex, *tuple(vars(item).values())[1:])
+                _insert(connection, identity.experiment_id, item)
+                added += 1
+            _check_room(connection, identity.experiment_id)
+        return Imported(added, len(items) - added)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the one right to write for the length of the block."""
+        if not self._path.exists():
+            _make(self._path)
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                yield connection
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(_connect(self._path)) as connection:
+                _check_schema(connection, name=self._path.name)
+                yield connection
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                raise LockedError(
+                    f"{self._path.name} is being written by another process. Try again."
+                ) from error
+            raise self._unusable(error) from error
+        except sqlite3.DatabaseError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.Error) -> CorruptArtifactError:
+        return CorruptArtifactError(
+            f"{self._path.name} cannot be read or written: {error}. Look at its permissions and "
+            "the free disk; if it is damaged, put back a copy or an export."
+        )
+
+
+def _connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
+    address = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+
+
+def _make(path: Path) -> None:
+    """Make an empty workspace aside and put it in place, unless another process was faster."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}-{uuid.uuid4().hex}{STAGING_SUFFIX}")
+    try:
+        with closing(_connect(aside, mode="rwc")) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(SCHEMA)
+        sync_file(aside)
+        with suppress(FileExistsError):
+            os.link(aside, path)
+        sync_file(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _check_schema(connection: sqlite3.Connection, *, name: str) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        raise CorruptArtifactError(
+            f"{name} is of version {version}, and this program knows {SCHEMA_VERSION}. If it is "
+            "newer, update feature-manifold-interface; if 0, it is another program's file."
+        )
+
+
+def _insert(connection: sqlite3.Connection, experiment_id: str, item: SavedItem) -> None:
+    content = item.content
+    values = (
+        *(item.id, experiment_id, content.kind, content.name, content.text),
+        *(json.dumps(content.latents), json.dumps(asdict(item.made_in))),
+        *(item.version, item.created_at, item.updated_at),
+    )
+    connection.execute(f"INSERT INTO items VALUES ({', '.join('?' * len(values))})", values)
+
+
+def _check_room(connection: sqlite3.Connection, experiment_id: str) -> None:
+    (count,) = connection.execute(
+        "SELECT count(*) FROM items WHERE experiment_id = ?", (experiment_id,)
+    ).fetchone()
+    if count > MAX_ITEMS:
+        raise InputError(
+            f"Experiment '{experiment_id}' would have {count:,} saved items, and {MAX_ITEMS:,} are "
+            "the most. Delete some, or export them first."
+        )
+
+
+def _found(connection: sqlite3.Connection, experiment_id: str, item_id: str) -> SavedItem:
+    row = connection.execute(
+        f"SELECT {COLUMNS} FROM items WHERE experiment_id = ? AND id = ?", (experiment_id, item_id)
+    ).fetchone()
+    if row is None:
+        raise _missing(experiment_id, item_id)
+    return _item(row)
+
+
+def _item(row: tuple[str, Kind, str, str, str, str, int, str, str]) -> SavedItem:
+    item_id, kind, name, text, latents, made_in, version, created_at, updated_at = row
+    content = Content(kind, name, text, tuple(json.loads(latents)))
+    identity = Identity(**json.loads(made_in))
+    return SavedItem(item_id, content, identity, version, created_at, updated_at)
+
+
+def _check_version(item: SavedItem, version: int) -> None:
+    if item.version != version:
+        raise VersionConflictError(
+            f"'{item.content.name[:80]}' has changed: it is at version {item.version}, and the "
+            f"change was made to version {version}. Load it again."
+        )
+
+
+def _missing(experiment_id: str, item_id: str) -> MissingArtifactError:
+    return MissingArtifactError(
+        f"Experiment '{experiment_id}' has no saved item '{item_id[:64]}'. It may have been "
+        "deleted."
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
