@@ -10,6 +10,7 @@ from feature_manifold.core.errors import CorruptArtifactError
 Array = npt.NDArray[Any]
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 
 FLOAT16_MAX = 65504.0
 """Largest finite float16: above it an activation would turn into infinity."""
