@@ -62,6 +62,22 @@ def test_a_folder_of_another_version_is_refused(folder: Path) -> None:
         manifest.write_bytes(content)
 
 
+def test_examples_of_the_first_version_are_shown_but_not_searched(
+    folder: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(folder, tmp_path / "copy")
+    assert fm.open(root).type_rows.n_types
+    found = read_manifest(root / "examples")
+    assert found is not None
+    for name in ("type_indptr.npy", "type_tokens.npy"):
+        (root / "examples" / name).unlink()
+    write_manifest(root / "examples", replace(found, format_version=1))
+    experiment = fm.open(root)
+    assert len(experiment.examples.start)
+    with pytest.raises(MissingArtifactError, match="earlier version.*--only examples"):
+        _ = experiment.type_rows
+
+
 def test_an_unfinished_harvest_hides_the_decoder(folder: Path) -> None:
     manifest = folder / "raw_activations" / "manifest.json"
     content = manifest.read_bytes()

@@ -9,6 +9,7 @@ from feature_manifold.core.config import ExperimentConfig
 from feature_manifold.core.errors import FmiError
 from feature_manifold.examples.extract import SEARCH_TOKENS, extract_examples
 from feature_manifold.examples.picks import GROUP_PERCENTS
+from feature_manifold.examples.type_rows import rows_by_type, type_offsets
 from feature_manifold.pipeline.stage import Stage, StageContext, StageResult
 from feature_manifold.store.examples import N_BINS, save_examples
 from feature_manifold.store.firing_blocks import BLOCK_FIRINGS
@@ -16,6 +17,7 @@ from feature_manifold.store.firings import INDPTR
 from feature_manifold.store.layout import FORMAT_VERSIONS, ExperimentPaths
 from feature_manifold.store.manifest import read_manifest
 from feature_manifold.store.npy import open_npy
+from feature_manifold.store.type_rows import save_type_rows
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,8 @@ SEARCH_BYTES = 12
 
 # Measured: the interpreter, the libraries and the compiler.
 PROCESS_BYTES = 280_000_000
-# What is found is held in parts and joined; a block's firings are copied and ordered.
+# What is found is held in parts and joined; a block's firings are copied and ordered. The token ids
+# are copied for the examples, before their rows are sorted in no more memory than that.
 COPIES = 2.5
 FIRING_BYTES = 10
 TOKEN_BYTES = 4
@@ -47,6 +50,9 @@ def _run(context: StageContext) -> StageResult:
         progress=context.progress,
     )
     save_examples(context.folder, examples)
+    token_id = experiment.tokens.token_id
+    offsets = type_offsets(token_id)
+    save_type_rows(context.folder, offsets, rows_by_type(token_id, offsets))
     return StageResult(facts={"n_examples": len(examples.start)})
 
 
@@ -78,8 +84,15 @@ def known_counts(config: ExperimentConfig, paths: ExperimentPaths) -> Array:
     return np.full(config.nominal_latents, config.num_tokens, dtype=np.int64)
 
 
+def known_tokens(config: ExperimentConfig, paths: ExperimentPaths) -> int:
+    """Return the rows of the token table; before the index is made, as many as are asked for."""
+    manifest = read_manifest(paths.latents)
+    return int(manifest.facts["n_tokens"]) if manifest else config.num_tokens
+
+
 def _estimate(config: ExperimentConfig, paths: ExperimentPaths) -> int:
-    return _output_bytes(config, known_counts(config, paths))
+    rows = TOKEN_BYTES * known_tokens(config, paths)
+    return rows + _output_bytes(config, known_counts(config, paths))
 
 
 def _output_bytes(config: ExperimentConfig, counts: Array) -> int:
@@ -90,10 +103,10 @@ def _output_bytes(config: ExperimentConfig, counts: Array) -> int:
 
 def _memory(config: ExperimentConfig, paths: ExperimentPaths) -> int:
     counts = known_counts(config, paths)
-    manifest = read_manifest(paths.latents)
-    n_tokens = int(manifest.facts["n_tokens"]) if manifest else config.num_tokens
+    n_tokens = known_tokens(config, paths)
     # Before the index is made: no latent of a usable SAE fires on more than half of the tokens.
-    longest = int(counts.max(initial=0)) if manifest else n_tokens // 2
+    known = read_manifest(paths.latents) is not None
+    longest = int(counts.max(initial=0)) if known else n_tokens // 2
     block = FIRING_BYTES * (BLOCK_FIRINGS + longest)
     held = int(COPIES * _output_bytes(config, counts))
     return PROCESS_BYTES + TOKEN_BYTES * n_tokens + held + block

@@ -25,6 +25,7 @@ from feature_manifold.store.layout import (
     EDGES,
     FORMAT_VERSIONS,
     POSITIONS,
+    READABLE_VERSIONS,
     ExperimentPaths,
 )
 from feature_manifold.store.manifest import changed_inputs, read_manifest
@@ -36,6 +37,7 @@ from feature_manifold.store.token_table import (
     load_vocabulary,
     open_token_table,
 )
+from feature_manifold.store.type_rows import TYPE_TOKENS, TypeRows, open_type_rows
 
 
 class Experiment:
@@ -118,6 +120,17 @@ class Experiment:
                 f"fmi run CONFIG.yaml --only examples --force"
             )
         return examples
+
+    @cached_property
+    def type_rows(self) -> TypeRows:
+        """Token rows by token id."""
+        folder = self._finished(self.paths.examples, "examples")
+        if not (folder / TYPE_TOKENS).exists():
+            raise MissingArtifactError(
+                f"Experiment '{self.id}' has no examples/{TYPE_TOKENS}: its examples are of an "
+                "earlier version. Make them again with: fmi run CONFIG.yaml --only examples"
+            )
+        return open_type_rows(folder)
 
     def latent(self, latent: int) -> tuple[Array, Array]:
         """Return the tokens, uint32 (n,), and activations, float16 (n,), of one latent.
@@ -202,7 +215,8 @@ class Experiment:
                 f"Experiment '{self.id}' has no finished {folder.name}/. Make it with: "
                 f"fmi run CONFIG.yaml --only {stage}"
             )
-        if manifest.format_version != FORMAT_VERSIONS[stage]:
+        readable = (FORMAT_VERSIONS[stage], *READABLE_VERSIONS.get(stage, ()))
+        if manifest.format_version not in readable:
             raise CorruptArtifactError(
                 f"{folder} is of format version {manifest.format_version}, expected "
                 f"{FORMAT_VERSIONS[stage]}. Make it again with: fmi run CONFIG.yaml --only {stage}"
