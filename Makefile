@@ -8,7 +8,16 @@ PYTHON ?= python3
 CHROMIUM ?= /usr/bin/chromium
 DATA ?= data
 SIZE ?= tenth
+# Processes that tests run in: as many as processors, within reason.
+WORKERS ?= logical
 WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -path '*/test-results/*' -not -name openapi.json -not -name '*.gen.ts' 2>/dev/null)
+
+# $(call tests,OPTIONS,MARKS): in parallel, then one by one those that need the machine alone. Work
+# stealing keeps the tests of a file together, so that what they share is made once or twice.
+define tests
+	$(BIN)/pytest -q $(1) -n $(WORKERS) --maxprocesses 4 --dist worksteal -m "$(2) and not alone"
+	$(BIN)/pytest -q $(1) -m "$(2) and alone"
+endef
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_CONSTRAINT := constraints.txt
@@ -33,7 +42,7 @@ check: $(VENV)/.installed-dev visualizer/index.html
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "not slow and not gpu and not network"
+	$(call tests,,not slow and not gpu and not network)
 
 format: $(VENV)/.installed-dev web/node_modules/.installed
 	$(BIN)/ruff format .
@@ -47,7 +56,7 @@ python-checks: $(VENV)/.installed-dev visualizer/index.html
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "not gpu and not network" --durations=15
+	$(call tests,--durations=15,not gpu and not network)
 
 # The types are made anew each time, so a server change that breaks the app fails the compiler.
 web-checks: generate

@@ -86,6 +86,7 @@ def test_tokens_of_a_shard_beyond_two_to_the_32_firings_are_sorted(long_shard: S
     assert resident_bytes() - before < 64 << 20  # the files are 26 GB long
 
 
+@pytest.mark.alone
 def test_an_index_beyond_two_to_the_32_firings_opens_at_once_and_takes_no_memory(
     tmp_path: Path,
 ) -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from feature_manifold.store.layout import MANIFEST
 from tests.pipeline.faults.shim import Fault, build, environment
 
 ROOT = Path(__file__).parents[2]
+ERRORS = "errors.txt"
 Operation = tuple[str, str, str]
 
 WRITING = {"mkdir", "create", "write", "fsync", "rename", "truncate"}
@@ -34,39 +36,52 @@ SCENARIOS = [
 """Scenario, kinds of operation that it must hold, and how many there are at least."""
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder in memory where there is one: to sync the disk 50,000 times takes minutes."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Path(folder)
+@dataclass(frozen=True)
+class Driver:
+    """A process under the shim that injects faults when asked."""
+
+    process: subprocess.Popen[str]
+    work: Path
+
+    def __call__(self, scenario: str, fault: Fault) -> tuple[Counter[str], list[Operation]]:
+        """Inject it everywhere; return what happened how often, and what a quiet run does."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{scenario} {fault.name}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer == "0\n", (self.work / ERRORS).read_text()[-4000:]
+        counts, operations = json.loads((self.work / scenario / "result.json").read_text())
+        return Counter(counts), [tuple(step) for step in operations]
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("shim"))
-
-
-def drive(
-    library: Path, scenario: str, fault: Fault, work: Path
-) -> tuple[Counter[str], list[Operation]]:
-    """Inject the fault everywhere; return what happened how often, and what a quiet run does."""
-    command = [sys.executable, "-m", "tests.pipeline.faults.drive", scenario, fault.name, str(work)]
-    done = subprocess.run(
-        command, env=environment(library), cwd=ROOT, text=True, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    result = json.loads((work / "result.json").read_text())
-    return Counter(result["counts"]), [tuple(step) for step in result["operations"]]
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    library = build(tmp_path_factory.mktemp("shim"))
+    # In memory where there is some: to sync the disk 50,000 times takes minutes.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path_factory.mktemp("work")
+    with (
+        tempfile.TemporaryDirectory(dir=memory) as folder,
+        Path(folder, ERRORS).open("w") as errors,
+    ):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.pipeline.faults.drive", folder],
+            env=environment(library),
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
+        with process:
+            yield Driver(process, Path(folder))
 
 
 @pytest.mark.parametrize(("scenario", "kinds", "n_least"), SCENARIOS)
 def test_a_run_killed_at_any_operation_ends_with_the_same_bytes(
-    library: Path, work: Path, scenario: str, kinds: set[str], n_least: int
+    drive: Driver, scenario: str, kinds: set[str], n_least: int
 ) -> None:
-    kills, operations = drive(library, scenario, Fault.KILL, work)
+    kills, operations = drive(scenario, Fault.KILL)
     assert kills == Counter(kind for kind, _, _ in operations)
     assert kinds <= kills.keys()
     assert kills.total() >= n_least
@@ -75,9 +90,9 @@ def test_a_run_killed_at_any_operation_ends_with_the_same_bytes(
 
 @pytest.mark.parametrize(("scenario", "kinds", "n_least"), SCENARIOS)
 def test_a_disk_that_is_full_from_any_operation_on_is_one_clear_error(
-    library: Path, work: Path, scenario: str, kinds: set[str], n_least: int
+    drive: Driver, scenario: str, kinds: set[str], n_least: int
 ) -> None:
-    errors, operations = drive(library, scenario, Fault.FULL, work)
+    errors, operations = drive(scenario, Fault.FULL)
     assert errors.keys() <= {"DiskSpaceError", "none"}
     # What is left after the last write is the deletion of the replaced folder.
     assert errors["DiskSpaceError"] > errors["none"]
@@ -86,9 +101,9 @@ def test_a_disk_that_is_full_from_any_operation_on_is_one_clear_error(
 
 @pytest.mark.parametrize(("scenario", "kinds", "n_least"), SCENARIOS)
 def test_a_disk_that_fails_once_at_any_operation_is_an_error(
-    library: Path, work: Path, scenario: str, kinds: set[str], n_least: int
+    drive: Driver, scenario: str, kinds: set[str], n_least: int
 ) -> None:
-    errors, operations = drive(library, scenario, Fault.BAD, work)
+    errors, operations = drive(scenario, Fault.BAD)
     # A lock file that cannot be emptied at the end of a run, and copies that cannot be deleted.
     assert errors["none"] <= 0.1 * len(operations)
     assert errors.total() == len(operations) >= n_least

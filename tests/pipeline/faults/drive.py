@@ -1,10 +1,15 @@
-"""Inject a fault at every operation in turn; run under the shim, with one fork per attempt.
+"""Inject a fault at every operation in turn, in a process under the shim that answers requests.
 
-``python -m tests.pipeline.faults.drive SCENARIO FAULT FOLDER`` prints what it did as JSON and ends
-with a traceback and a code when something does not hold.
+``python -m tests.pipeline.faults.drive FOLDER`` reads lines ``SCENARIO FAULT``. For each it forks,
+injects, writes what it did to ``FOLDER/SCENARIO/result.json``, and answers with a code, which is 0
+if all held; else a traceback is on its standard error. Kernels are compiled once for all requests.
+
+An attempt that ends with the same files as an earlier one is checked by that one: what the next
+run does depends on the files alone.
 """
 
 import gc
+import hashlib
 import json
 import os
 import signal
@@ -12,6 +17,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +31,7 @@ from tests.pipeline.faults.scenarios import DATA, SCENARIOS, Scenario, start_ove
 from tests.pipeline.faults.shim import Fault, arm, disarm
 
 MOST = 5000
+Operation = tuple[str, str, str]
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -68,12 +75,15 @@ class Ground:
         Folder of everything.
     before, after
         Files before the run, and after one that nothing disturbed.
+    undisturbed
+        Operations of that run: kind, path, and second path of each.
     """
 
     scenario: Scenario
     work: Path
     before: dict[str, bytes]
     after: dict[str, bytes]
+    undisturbed: list[Operation]
 
     @property
     def root(self) -> Path:
@@ -95,6 +105,26 @@ class Ground:
             seen = disarm()
             os.close(log)
         return seen
+
+    def state(self) -> str:
+        """Return a digest of all that the next run finds: names, files, which are one file."""
+        digest = hashlib.blake2b()
+        first: dict[int, str] = {}
+        for path in sorted(self.root.rglob("*")):
+            name = str(path.relative_to(self.root))
+            entry = (name, path.is_dir(), first.setdefault(path.lstat().st_ino, name))
+            digest.update(repr(entry).encode())
+        digest.update(repr(sorted(contents(self.root).items())).encode())
+        return digest.hexdigest()
+
+    def open_files(self) -> list[str]:
+        """Return the files of the attempt that this process holds open, and so may hold locked."""
+        found = []
+        for descriptor in Path("/proc/self/fd").iterdir():
+            # The one that lists them is closed by now.
+            with suppress(FileNotFoundError):
+                found.append(str(descriptor.readlink()))
+        return [name for name in found if name.startswith(f"{self.root}/")]
 
     def start(self) -> None:
         """Go back to the state before the run."""
@@ -130,7 +160,7 @@ class Ground:
         assert not differing, differing
 
 
-def operations(log: Path) -> list[tuple[str, str, str]]:
+def operations(log: Path) -> list[Operation]:
     """Read a log: kind, path, and second path of each operation."""
     lines = log.read_text().splitlines()
     return [(kind, path, other) for kind, path, other in (line.split("\t") for line in lines)]
@@ -138,16 +168,17 @@ def operations(log: Path) -> list[tuple[str, str, str]]:
 
 def prepare(scenario: Scenario, work: Path) -> Ground:
     """Run once without fault, which also compiles every kernel before the first fork."""
-    ground = Ground(scenario, work, {}, {})
+    ground = Ground(scenario, work, {}, {}, [])
     ground.start()
     before = contents(ground.root)
     ground.attempt(Fault.COUNT, 0)
-    return Ground(scenario, work, before, contents(ground.root))
+    return Ground(scenario, work, before, contents(ground.root), operations(ground.log))
 
 
 def kill_everywhere(ground: Ground) -> Counter[str]:
     """Kill with SIGKILL at operation 1, 2, 3 ... until a run survives; count by kind."""
     kinds: Counter[str] = Counter()
+    checked: set[str] = set()
     for at in range(1, MOST):
         ground.start()
         ended = in_child(lambda at=at: ground.attempt(Fault.KILL, at) and None)
@@ -157,13 +188,17 @@ def kill_everywhere(ground: Ground) -> Counter[str]:
         assert ended == -signal.SIGKILL, f"operation {at}: ended with {ended}"
         last = operations(ground.log)[-1]
         kinds[last[0]] += 1
-        assert in_child(ground.check) == 0, f"after a kill at operation {at}: {last}"
+        state = ground.state()
+        if state not in checked:
+            assert in_child(ground.check) == 0, f"after a kill at operation {at}: {last}"
+            checked.add(state)
     raise AssertionError(f"no run survived {MOST} kills")
 
 
 def fail_everywhere(ground: Ground, fault: Fault) -> Counter[str]:
     """Fill the disk, or let one operation fail, at operation 1, 2, 3 ...; count errors by class."""
     errors: Counter[str] = Counter()
+    checked: set[str] = set()
     for at in range(1, MOST):
         ground.start()
         try:
@@ -179,7 +214,11 @@ def fail_everywhere(ground: Ground, fault: Fault) -> Counter[str]:
             if fault == Fault.FULL:
                 assert name in ("DiskSpaceError", "none"), text
             assert "\n" not in text
-            ground.check()
+            assert not ground.open_files()
+            state = ground.state()
+            if state not in checked:
+                ground.check()
+                checked.add(state)
         except BaseException as error:
             last = operations(ground.log)[at - 1]
             error.add_note(f"after {fault.name} at operation {at}: {last}")
@@ -187,18 +226,26 @@ def fail_everywhere(ground: Ground, fault: Fault) -> Counter[str]:
     raise AssertionError(f"no run survived {MOST} faults")
 
 
-def main(name: str, fault: Fault, work: Path) -> None:
-    """Do one scenario with one kind of fault."""
-    work = work.resolve()
-    ground = prepare(SCENARIOS[name], work)
-    # What a fork shares with its parent stays shared: counting references would copy the pages.
-    gc.collect()
-    gc.freeze()
-    undisturbed = operations(ground.log)
+def inject(ground: Ground, fault: Fault) -> None:
+    """Do one scenario with one kind of fault, and write down what happened."""
     counts = kill_everywhere(ground) if fault == Fault.KILL else fail_everywhere(ground, fault)
-    result = {"counts": counts, "operations": undisturbed, "root": str(ground.root)}
-    (work / "result.json").write_text(json.dumps(result))
+    (ground.work / "result.json").write_text(json.dumps([counts, ground.undisturbed]))
+
+
+def main(work: Path) -> None:
+    """Answer requests until there are no more."""
+    grounds: dict[str, Ground] = {}
+    for line in sys.stdin:
+        name, fault = line.split()
+        if name not in grounds:
+            grounds[name] = prepare(SCENARIOS[name], work.resolve() / name)
+            # What a fork shares with its parent stays shared: counting would copy the pages.
+            gc.collect()
+            gc.freeze()
+        code = in_child(lambda name=name, fault=fault: inject(grounds[name], Fault[fault]))
+        sys.stdout.write(f"{code}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Fault[sys.argv[2]], Path(sys.argv[3]))
+    main(Path(sys.argv[1]))
