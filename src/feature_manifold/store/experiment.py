@@ -37,6 +37,7 @@ from feature_manifold.store.token_table import (
     load_vocabulary,
     open_token_table,
 )
+from feature_manifold.store.tokenizer_file import TextEncoder, open_encoder
 from feature_manifold.store.type_rows import TYPE_TOKENS, TypeRows, open_type_rows
 
 
@@ -71,6 +72,11 @@ class Experiment:
     def vocabulary(self) -> list[str]:
         """Text of every token id."""
         return load_vocabulary(self._finished(self.paths.corpus, "corpus"))
+
+    @cached_property
+    def encoder(self) -> TextEncoder | None:
+        """What cuts text into token ids as the harvest did; None where there is none."""
+        return open_encoder(self._finished(self.paths.corpus, "corpus"))
 
     @cached_property
     def by_latent(self) -> FiringsByLatent:
