@@ -239,20 +239,35 @@ def _with_column(
     tokens: Array, activations: sp.csr_matrix, at: int, added: Array, values: Array
 ) -> tuple[Array, sp.csr_matrix]:
     """Put a column of firings, at the tokens ``added``, into a matrix, and rows for new tokens."""
-    union = np.union1d(tokens, added)
-    old, new = np.searchsorted(union, tokens), np.searchsorted(union, added)
-    counts = np.zeros(len(union) + 1, dtype=np.int64)
-    counts[old + 1] = np.diff(activations.indptr)
-    # What lies before the column, in each row: the new entry comes after it.
-    lower = np.zeros(len(union), dtype=np.int64)
-    running = np.append(0, np.cumsum(activations.indices < at))
-    lower[old] = np.diff(running[activations.indptr])
-    places = np.cumsum(counts)[new] + lower[new]
-    counts[new + 1] += 1
+    indptr = activations.indptr
+    before = np.searchsorted(tokens, added)
+    is_new = np.ones(len(added), dtype=bool)
+    inside = before < len(tokens)
+    is_new[inside] = tokens[before[inside]] != added[inside]
+    rows = before + np.cumsum(is_new) - is_new
+    union = _spliced(tokens, added[is_new], rows[is_new])
+    counts = _spliced(np.diff(indptr), 0, rows[is_new]).astype(np.int64)
+    counts[rows] += 1
+    # The new entry comes after those of lower columns in its row.
+    lower = np.append(0, np.cumsum(activations.indices < at))
+    places = indptr[before] + np.where(
+        is_new, 0, lower[indptr[before + ~is_new]] - lower[indptr[before]]
+    )
+    places += np.arange(len(added))
     columns = activations.indices + (activations.indices >= at)
-    columns = np.insert(columns, places, at)
-    grown = np.insert(activations.data, places, values)
-    return union, _csr(grown, columns, np.cumsum(counts), activations.shape[1] + 1)
+    columns = _spliced(columns, at, places)
+    grown = _spliced(activations.data, values, places)
+    return union, _csr(grown, columns, np.append(0, np.cumsum(counts)), activations.shape[1] + 1)
+
+
+def _spliced(old: Array, new: Array | int, places: Array) -> Array:
+    """Return ``old`` with ``new`` put in between, so that it comes to lie in ``places``."""
+    is_new = np.zeros(len(old) + len(places), dtype=bool)
+    is_new[places] = True
+    both = np.empty(len(is_new), dtype=old.dtype)
+    both[is_new] = new
+    both[~is_new] = old
+    return both
 
 
 def _without_column(activations: sp.csr_matrix, at: int) -> tuple[Array, sp.csr_matrix]:
