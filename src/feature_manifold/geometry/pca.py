@@ -192,7 +192,9 @@ def _moments(
         return cloud.moments
     scales = cloud.unit_scales()
     rows = np.flatnonzero(scales)
-    return moments_of((sp.diags(scales[rows]) @ cloud.activations[rows]).tocsr())
+    activations = cloud.activations[rows].astype(np.float64)
+    activations.data *= np.repeat(scales[rows], np.diff(activations.indptr))
+    return moments_of(activations)
 
 
 def _principal(
