@@ -1,5 +1,6 @@
 """Every route, parameter, answer and status is documented as OpenAPI has it."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -55,6 +56,37 @@ def test_every_parameter_is_in_the_table_with_its_default(route: str) -> None:
     for name, default in wanted.items():
         if default is not None:
             assert documented[name] == f"`{default}`", f"{route}: default of {name}"
+
+
+def fields_of(route: str) -> dict[str, dict[str, Any]]:
+    """Return the fields of a route's question, or none if it takes no body."""
+    body = routes()[route].get("requestBody")
+    if body is None:
+        return {}
+    name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+    found: dict[str, dict[str, Any]] = document()["components"]["schemas"][name]["properties"]
+    return found
+
+
+@pytest.mark.parametrize("route", [route for route in routes() if fields_of(route)])
+def test_every_field_of_a_question_is_in_the_table_with_its_default(route: str) -> None:
+    rows = [
+        row
+        for header, found in tables(section(page(API), route))
+        if header[0] == "field"
+        for row in found
+    ]
+    documented = {name: row for row in rows for name in names_in(row[0])}
+    assert documented.keys() == fields_of(route).keys()
+    for name, field in fields_of(route).items():
+        _, default, meaning = documented[name]
+        if meaning.startswith("As for "):
+            continue
+        if field.get("default") is not None:
+            assert default == f"`{json.dumps(field['default'])}`".replace(".0`", "`"), name
+        for key in ("maximum", "maxLength", "maxItems"):
+            if field.get(key, 1 << 53) < (1 << 53) - 1:
+                assert f"{int(field[key]):,}" in meaning, f"{route}: most of {name}"
 
 
 @pytest.mark.parametrize("route", routes())

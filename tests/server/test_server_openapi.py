@@ -3,20 +3,34 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from feature_manifold.server.openapi import openapi_document
+from feature_manifold.server.schemas import Body
 
 ROUTES = {
-    "/api/experiments",
-    "/api/latents",
-    "/api/latent/{latent_id}",
-    "/api/graph",
-    "/api/edges",
-    "/api/search",
+    "GET /api/health",
+    "GET /api/server",
+    "GET /api/experiments",
+    "GET /api/latents",
+    "GET /api/latent/{latent_id}",
+    "GET /api/graph",
+    "GET /api/edges",
+    "GET /api/search",
+    "POST /api/cluster/cloud",
+    "POST /api/cluster/pca",
+    "GET /api/workspace",
+    "POST /api/workspace",
+    "GET /api/workspace/export",
+    "POST /api/workspace/import",
+    "GET /api/workspace/{item_id}",
+    "PUT /api/workspace/{item_id}",
+    "DELETE /api/workspace/{item_id}",
 }
+WITHOUT_EXPERIMENT = {"GET /api/health", "GET /api/server", "GET /api/experiments"}
 WRITE = "import json, sys; from feature_manifold.server.openapi import openapi_document as d; "
 WRITE += "sys.stdout.write(json.dumps(d()))"
 
@@ -35,26 +49,78 @@ def test_the_document_is_the_one_that_is_served(client: TestClient) -> None:
     assert client.get("/api/openapi.json").json() == openapi_document()
 
 
+def operations() -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in openapi_document()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    return openapi_document()["components"]["schemas"]
+
+
 def test_every_route_has_a_summary_a_model_and_examples_of_errors() -> None:
-    paths = openapi_document()["paths"]
-    assert set(paths) == ROUTES
-    for route in paths.values():
-        (operation,) = route.values()
-        assert operation["summary"]
-        assert operation["description"]
+    assert set(operations()) == ROUTES
+    for route, operation in operations().items():
+        assert operation["summary"], route
+        assert operation["description"], route
         answers = operation["responses"]
         assert "$ref" in answers["200"]["content"]["application/json"]["schema"]
         for status, answer in answers.items():
             if status != "200":
                 example = answer["content"]["application/json"]["example"]
                 assert set(example["error"]) == {"type", "message"}
-    for route in ROUTES - {"/api/experiments"}:
-        assert {"401", "404", "409", "422"} <= set(paths[route]["get"]["responses"])
+        expected = {"401"} if route in WITHOUT_EXPERIMENT else {"401", "404", "409", "422"}
+        expected |= {"413"} if "requestBody" in operation else set()
+        expected |= {"403"} if route.split()[0] in {"PUT", "DELETE"} else set()
+        assert expected <= set(answers), route
 
 
-@pytest.mark.parametrize("route", ["/api/graph", "/api/edges"])
+def test_every_field_and_parameter_is_described() -> None:
+    for route, operation in operations().items():
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description"), f"{route}: {parameter['name']}"
+    for name, schema in schemas().items():
+        assert schema.get("description"), name
+        for field, part in schema["properties"].items():
+            # The document keeps no description beside a reference: the schema has its own.
+            assert part.get("description") or "$ref" in part, f"{name}.{field}"
+
+
+def named(content: dict[str, Any]) -> str:
+    return content["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_questions_and_answers_have_examples_that_are_valid(route: str) -> None:
+    operation = operations()[route]
+    names = [named(operation["responses"]["200"]["content"])]
+    if "requestBody" in operation:
+        names.append(named(operation["requestBody"]["content"]))
+    for name in names:
+        assert "example" in schemas()[name], name
+        # Not the document's: there, keys that are null are left out.
+        example = model(name).model_config["json_schema_extra"]["example"]
+        model(name).model_validate(example)
+
+
+def model(name: str) -> type[Body]:
+    found, waiting = {}, [Body]
+    while waiting:
+        for kind in waiting.pop().__subclasses__():
+            found[kind.__name__] = kind
+            waiting.append(kind)
+    return found[name]
+
+
+@pytest.mark.parametrize(
+    "route",
+    ["GET /api/graph", "GET /api/edges", "POST /api/cluster/cloud", "POST /api/cluster/pca"],
+)
 def test_the_binary_body_is_documented(route: str) -> None:
-    answer = openapi_document()["paths"][route]["get"]["responses"]["200"]
+    answer = operations()[route]["responses"]["200"]
     assert set(answer["content"]) == {"application/json", "application/octet-stream"}
 
 

@@ -30,9 +30,19 @@ def serve_command(
         list[str] | None,
         typer.Option(help="Further NAME or NAME:PORT under which browsers call; repeatable."),
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Let nobody save anything, for guests.")
+    ] = False,
 ) -> None:
     """Serve the API and the web app, on loopback unless told otherwise."""
-    serve(data, host=host, port=port, token=token, allowed_hosts=tuple(allowed_host or ()))
+    serve(
+        data,
+        host=host,
+        port=port,
+        token=token,
+        allowed_hosts=tuple(allowed_host or ()),
+        is_read_only=read_only,
+    )
 
 
 def serve(
@@ -42,6 +52,7 @@ def serve(
     port: int,
     token: str | None = None,
     allowed_hosts: tuple[str, ...] = (),
+    is_read_only: bool = False,
 ) -> None:
     """Serve until interrupted, and print the address."""
     # Imported here: it pulls in FastAPI, which no other command needs.
@@ -49,7 +60,12 @@ def serve(
 
     root = data_root(data).path
     settings = ServerSettings(
-        data_root=root, host=host, port=port, token=token, allowed_hosts=allowed_hosts
+        data_root=root,
+        host=host,
+        port=port,
+        token=token,
+        allowed_hosts=allowed_hosts,
+        is_read_only=is_read_only,
     )
     # Ctrl-C is how a server ends: nothing failed, and there is nothing to go on with.
     with contextlib.suppress(InterruptedRun):

@@ -6,13 +6,18 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from feature_manifold import __version__
-from feature_manifold.server import experiments, graph, latents, search
+from feature_manifold.server import cluster, experiments, graph, latents, saved, search, state
 from feature_manifold.server.binary import MEDIA_TYPE
+from feature_manifold.server.clouds import Clouds
 from feature_manifold.server.faults import add_fault_handlers
 from feature_manifold.server.guards import SECURITY_HEADERS, Guards, SecurityHeaders
+from feature_manifold.server.intake import BodyBounds
 from feature_manifold.server.library import Library
 from feature_manifold.server.settings import ServerSettings
 from feature_manifold.server.web_app import find_web_app, mount_web_app
+from feature_manifold.server.work import WorkPool
+from feature_manifold.store.layout import DataRoot
+from feature_manifold.store.workspace import Workspace
 
 # The low bits of floats are noise: compressing the binary body costs time and saves little.
 UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, MEDIA_TYPE)
@@ -52,6 +57,7 @@ def build_app(settings: ServerSettings) -> FastAPI:
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(Guards, settings=settings),
+            Middleware(BodyBounds),
             Middleware(
                 GZipMiddleware,
                 minimum_size=GZIP_MIN_BYTES,
@@ -60,9 +66,13 @@ def build_app(settings: ServerSettings) -> FastAPI:
             ),
         ],
     )
+    app.state.settings = settings
     app.state.library = Library(settings.data_root)
-    add_fault_handlers(app, last_headers=SECURITY_HEADERS)
-    for module in (experiments, latents, graph, search):
+    app.state.clouds = Clouds()
+    app.state.work = WorkPool()
+    app.state.workspace = Workspace(DataRoot(settings.data_root).workspace)
+    add_fault_handlers(app, data_root=settings.data_root, last_headers=SECURITY_HEADERS)
+    for module in (state, experiments, latents, graph, search, cluster, saved):
         app.include_router(module.router)
     mount_web_app(app, find_web_app(settings.static_folder))
     return app

@@ -5,8 +5,9 @@ bytes        content
 ===========  ===========================================================================
 0 to 3       ``FMI1``
 4 to 7       uint32, little-endian: length h of the header
-8 to 8 + h   UTF-8 JSON ``{"arrays": [{"name", "dtype", "shape", "offset"}, ...]}``,
-             padded with spaces so that 8 + h is a multiple of 8
+8 to 8 + h   UTF-8 JSON ``{"arrays": [{"name", "dtype", "shape", "offset"}, ...]}``, and
+             ``"facts"`` if there is more to say; padded with spaces so that 8 + h is a
+             multiple of 8
 8 + h on     the arrays, little-endian, row by row; ``offset`` counts from 8 + h and is a
              multiple of 8
 ===========  ===========================================================================
@@ -14,11 +15,12 @@ bytes        content
 ``dtype`` is numpy's: ``<f4``, ``<u4``, ``<i8``, ``|u1`` and so on.
 """
 
-import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import orjson
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.core.errors import CorruptArtifactError
@@ -34,13 +36,15 @@ def _aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def encode_arrays(arrays: Mapping[str, Array]) -> bytes:
+def encode_arrays(arrays: Mapping[str, Array], facts: Mapping[str, Any] | None = None) -> bytes:
     """Pack arrays into one binary body.
 
     Parameters
     ----------
     arrays
         Floats and integers of any shape, by name, in the order in which they are packed.
+    facts
+        JSON values that travel in the header.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def encode_arrays(arrays: Mapping[str, Array]) -> bytes:
         records.append(record)
         parts.append(data.tobytes().ljust(_aligned(data.nbytes), b"\0"))
         offset += _aligned(data.nbytes)
-    header = json.dumps({"arrays": records}, separators=(",", ":")).encode()
+    header = orjson.dumps({"arrays": records} | ({} if facts is None else {"facts": dict(facts)}))
     header = header.ljust(_aligned(len(header)), b" ")
     return b"".join((MAGIC, len(header).to_bytes(4, "little"), header, *parts))
 
@@ -74,14 +78,30 @@ def decode_arrays(body: bytes) -> dict[str, Array]:
     CorruptArtifactError
         If the body is cut short or of another format.
     """
+    header, start = _header(body)
+    try:
+        records = header["arrays"]
+        return {record["name"]: _view(body, start, record) for record in records}
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptArtifactError(f"The FMI1 body is damaged: {error}") from error
+
+
+def decode_facts(body: bytes) -> dict[str, Any]:
+    """Read what a binary body says beside its arrays; see ``decode_arrays``."""
+    facts: dict[str, Any] = _header(body)[0].get("facts", {})
+    return facts
+
+
+def _header(body: bytes) -> tuple[dict[str, Any], int]:
+    """Return the header, and where the arrays start."""
     start = PREFIX_BYTES + int.from_bytes(body[4:8], "little")
     if body[:4] != MAGIC or start > len(body) or start % ALIGNMENT:
         raise CorruptArtifactError("The body does not start with a whole FMI1 header.")
     try:
-        records = json.loads(body[PREFIX_BYTES:start])["arrays"]
-        return {record["name"]: _view(body, start, record) for record in records}
-    except (ValueError, KeyError, TypeError) as error:
+        header = orjson.loads(body[PREFIX_BYTES:start])
+    except orjson.JSONDecodeError as error:
         raise CorruptArtifactError(f"The FMI1 body is damaged: {error}") from error
+    return (header if isinstance(header, dict) else {}), start
 
 
 def _view(body: bytes, start: int, record: dict[str, object]) -> Array:

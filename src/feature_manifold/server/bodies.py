@@ -38,6 +38,25 @@ def _liking(accept: str) -> dict[str, float]:
     return liking
 
 
+def json_body(values: Mapping[str, Any]) -> Response:
+    """Send a JSON object that no browser keeps; numpy arrays in it become JSON arrays."""
+    return Response(
+        orjson.dumps(values, default=_packed, option=orjson.OPT_SERIALIZE_NUMPY), media_type=JSON
+    )
+
+
+def _packed(value: object) -> Array:
+    """Lay out an array as orjson needs it."""
+    if isinstance(value, np.ndarray):
+        return np.ascontiguousarray(value)
+    raise TypeError
+
+
+def binary_body(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Response:
+    """Send arrays and facts as one binary body that no browser keeps."""
+    return Response(encode_arrays(arrays, facts), media_type=MEDIA_TYPE)
+
+
 def json_answer(request: Request, digest: str, make: Callable[[], dict[str, Any]]) -> Response:
     """Send a JSON object; numpy arrays in it become JSON arrays.
 

@@ -1,12 +1,13 @@
 """Route of the experiments: what there is to look at."""
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import ValidationError
 
 from feature_manifold.core.errors import CorruptArtifactError, FmiError, MissingArtifactError
-from feature_manifold.server.faults import fault_examples
+from feature_manifold.server.faults import fault_examples, without_root
 from feature_manifold.server.library import LibraryOfApp
 from feature_manifold.server.schemas import ExperimentList, ExperimentSummary
 from feature_manifold.store.experiment import Experiment
@@ -22,10 +23,11 @@ router = APIRouter(tags=["experiments"])
 )
 def experiments(library: LibraryOfApp) -> ExperimentList:
     """List the experiments; one that cannot be read is listed with its problem."""
-    return ExperimentList(experiments=[_listed(found) for found in library.experiments()])
+    found = library.experiments()
+    return ExperimentList(experiments=[_listed(each, library.data_root) for each in found])
 
 
-def _listed(experiment: Experiment) -> ExperimentSummary:
+def _listed(experiment: Experiment, root: Path) -> ExperimentSummary:
     try:
         return _summary(experiment)
     except FmiError as error:
@@ -36,7 +38,8 @@ def _listed(experiment: Experiment) -> ExperimentSummary:
             layouts=[],
             edges=[],
             has_examples=False,
-            problem=str(error),
+            has_clusters=False,
+            problem=without_root(str(error), root),
         )
 
 
@@ -68,6 +71,7 @@ def _summary(experiment: Experiment) -> ExperimentSummary:
             layouts=experiment.layouts(),
             edges=experiment.edge_kinds(),
             has_examples=read_manifest(experiment.paths.examples) is not None,
+            has_clusters=read_manifest(experiment.paths.clusters) is not None,
             problem=None,
         )
     except ValidationError as error:

@@ -1,6 +1,8 @@
 """Errors as the API sends them: ``{"error": {"type": ..., "message": ...}}``, never a trace."""
 
+import re
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,11 +13,32 @@ from starlette.responses import JSONResponse, Response
 from feature_manifold.core.errors import FmiError, InputError
 from feature_manifold.server.schemas import Fault
 
+MAX_MESSAGE = 500
+RETRY_SECONDS = 1
+
 
 class AnswerTooLongError(InputError):
     """The answer to a request would be longer than the server sends."""
 
     http_status = 413
+
+
+class ReadOnlyError(FmiError):
+    """The server does not let its users write."""
+
+    http_status = 403
+
+
+class BusyError(FmiError):
+    """The server has as much heavy work as it takes."""
+
+    http_status = 429
+
+
+class TimeLimitError(FmiError):
+    """A request took longer than the server allows, or its client left."""
+
+    http_status = 503
 
 
 def fault_response(status: int, message: str, *, kind: str | None = None) -> Response:
@@ -31,21 +54,36 @@ def fault_response(status: int, message: str, *, kind: str | None = None) -> Res
         Name of the error; by default that of the status, for instance ``NotFound``.
     """
     kind = kind or HTTPStatus(status).phrase.title().replace(" ", "")
-    return JSONResponse({"error": {"type": kind, "message": message}}, status_code=status)
+    if len(message) > MAX_MESSAGE:
+        message = message[: MAX_MESSAGE - 1] + "…"
+    # Whoever is refused for the load of the moment may ask again.
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status in {429, 503} else None
+    body = {"error": {"type": kind, "message": message}}
+    return JSONResponse(body, status_code=status, headers=headers)
 
 
-def add_fault_handlers(app: FastAPI, *, last_headers: dict[str, str]) -> None:
+def without_root(message: str, root: Path) -> str:
+    """Return a message whose paths start at the data root: who asks need not know where it is."""
+    for path in sorted({str(root), str(root.absolute()), str(root.resolve())}, key=len)[::-1]:
+        message = re.sub(rf"(?<![\w.-]){re.escape(path)}(?![\w.-])", "DATA_ROOT", message)
+    return message
+
+
+def add_fault_handlers(app: FastAPI, *, data_root: Path, last_headers: dict[str, str]) -> None:
     """Turn every error of the app's routes into an answer.
 
     Parameters
     ----------
+    data_root
+        Folder that no message may place.
     last_headers
         Headers for the answer to an unexpected error, which is made outside of all middleware.
     """
 
     async def known(request: Request, error: Exception) -> Response:
         status = error.http_status if isinstance(error, FmiError) else 500
-        return fault_response(status, str(error), kind=type(error).__name__)
+        message = without_root(str(error), data_root)
+        return fault_response(status, message, kind=type(error).__name__)
 
     async def invalid(request: Request, error: Exception) -> Response:
         message = _validation_message(error) if isinstance(error, RequestValidationError) else ""
@@ -53,8 +91,15 @@ def add_fault_handlers(app: FastAPI, *, last_headers: dict[str, str]) -> None:
 
     async def refused(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
+        if status == HTTPStatus.BAD_REQUEST:
+            # What the parser gives up on: nested too deep, numbers too long, no UTF-8.
+            message = "The body cannot be read as JSON."
+            return fault_response(InputError.http_status, message, kind=InputError.__name__)
         where = f"{request.method} {request.url.path[:200]}"
-        return fault_response(status, f"{where}: {HTTPStatus(status).phrase}.")
+        response = fault_response(status, f"{where}: {HTTPStatus(status).phrase}.")
+        # For a method that a route does not have: those that it has.
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
 
     async def unexpected(request: Request, error: Exception) -> Response:
         # The server logs the trace; the answer names the place to look.
@@ -93,6 +138,12 @@ _EXAMPLES = {
         "This server asks for a token: open the address that fmi serve printed, or send the "
         "header Authorization: Bearer TOKEN",
     ),
+    403: _example(
+        "The server does not let its users write.",
+        "ReadOnlyError",
+        "This server is read-only: nothing can be saved. Export what you have, or start your own "
+        "with: fmi serve",
+    ),
     404: _example(
         "The experiment, or the artifact that the route reads, is not there.",
         "MissingArtifactError",
@@ -115,5 +166,17 @@ _EXAMPLES = {
         "A parameter is out of bounds.",
         "InputError",
         "limit: Input should be less than or equal to 500 (got '9999')",
+    ),
+    429: _example(
+        "The server has as much heavy work as it takes; the header Retry-After says when to ask "
+        "again.",
+        "BusyError",
+        "The server has 36 requests of heavy work. Try again in 1 second.",
+    ),
+    503: _example(
+        "The request took longer than the server allows.",
+        "TimeLimitError",
+        "The request was given up: it took more than 60 seconds, or its client left. Ask for fewer "
+        "latents, points or repetitions.",
     ),
 }

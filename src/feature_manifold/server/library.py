@@ -1,13 +1,16 @@
 """The experiments under the data root, opened when asked for and kept while they are current."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import scipy.sparse as sp
 from fastapi import Depends, Query, Request
 
 from feature_manifold import __version__
+from feature_manifold.core.arrays import Int64Array
 from feature_manifold.core.config import config_hash
 from feature_manifold.core.errors import CorruptArtifactError, MissingArtifactError
 from feature_manifold.examples.search import TokenSearch
@@ -30,6 +33,12 @@ class OpenExperiment:
     experiment: Experiment
     digest: str
 
+    @cached_property
+    def occurrences(self) -> Int64Array:
+        """int64 (n_types,), tokens of each vocabulary entry in the corpus."""
+        token_id = self.experiment.tokens.token_id
+        return np.bincount(token_id[token_id >= 0], minlength=len(self.experiment.vocabulary))
+
 
 class Library:
     """Opens experiments; a re-run experiment is opened anew, as its digest differs.
@@ -48,6 +57,11 @@ class Library:
         self._edges = BoundedCache(MAX_EDGE_MATRICES)
         self._searches: BoundedCache[tuple[str, str], TokenSearch]
         self._searches = BoundedCache(MAX_SEARCHES)
+
+    @property
+    def data_root(self) -> Path:
+        """Folder that holds ``experiments/``."""
+        return self._data_root.path
 
     def experiments(self) -> list[Experiment]:
         """Return all experiments, unopened, by id."""
@@ -112,12 +126,18 @@ class Library:
 
 
 def _digest(paths: ExperimentPaths) -> str:
-    folders = (paths.corpus, paths.latents, paths.graph, paths.examples)
+    folders = (
+        *(paths.corpus, paths.raw_activations, paths.latents),
+        *(paths.graph, paths.clusters, paths.examples),
+    )
     manifests = [read_manifest(folder) for folder in folders]
+    decoder = paths.decoder.stat() if paths.decoder.exists() else None
     return config_hash(
         {
             "version": __version__,
             "metadata": paths.metadata.read_bytes().hex(),
+            # The one file that belongs to no folder's manifest in every layout.
+            "decoder": None if decoder is None else [decoder.st_size, decoder.st_mtime_ns],
             "folders": [None if found is None else found.digest for found in manifests],
         }
     )

@@ -35,8 +35,9 @@ def run_server(settings: ServerSettings, *, announce: Callable[[str], None]) -> 
     listener = _listen(settings)
     with listener:
         settings = replace(settings, port=listener.getsockname()[1])
+        app = build_app(settings)
         config = uvicorn.Config(
-            build_app(settings),
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -48,6 +49,7 @@ def run_server(settings: ServerSettings, *, announce: Callable[[str], None]) -> 
         announce(address(settings))
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
+        app.state.work.close()
 
 
 def address(settings: ServerSettings) -> str:

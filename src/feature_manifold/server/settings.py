@@ -32,6 +32,8 @@ class ServerSettings:
     allowed_hosts
         Further names, or ``name:port``, under which browsers may call the server, for instance
         behind a proxy.
+    is_read_only
+        Whether nobody may save anything, for guests.
     """
 
     data_root: Path
@@ -40,6 +42,7 @@ class ServerSettings:
     token: str | None = None
     static_folder: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
+    is_read_only: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:

@@ -202,14 +202,21 @@ class Workspace:
             _insert(connection, experiment_id, item)
         return item
 
-    def delete(self, experiment_id: str, item_id: str, *, version: int) -> None:
-        """Delete an item; see ``update``."""
+    def delete(self, experiment_id: str, item_id: str, *, version: int) -> SavedItem:
+        """Delete an item and return what it was; see ``update``."""
         with self._writing() as connection:
-            _check_version(_found(connection, experiment_id, item_id), version)
+            item = _found(connection, experiment_id, item_id)
+            _check_version(item, version)
             connection.execute("DELETE FROM items WHERE id = ?", (item_id,))
+        return item
 
     def take_in(
-        self, identity: Identity, items: Sequence[SavedItem], *, force: bool = False
+        self,
+        identity: Identity,
+        items: Sequence[SavedItem],
+        *,
+        exported_in: Identity | None = None,
+        force: bool = False,
     ) -> Imported:
         """Add items that were exported, here or elsewhere; all of them or none.
 
@@ -221,20 +228,23 @@ class Workspace:
         ----------
         identity
             The experiment that they come into, as it is now.
+        exported_in
+            The experiment that they were exported from, as it was then; by default this one.
         force
-            Take in items that were made in another experiment, or another state of it.
+            Take in work of another experiment, or of another state of it.
 
         Raises
         ------
         ForeignWorkError
-            If there are such items, and ``force`` is not given.
+            If it is such work, and ``force`` is not given.
         InputError
             If the experiment would have more items than it may have.
         """
-        foreign = next((item for item in items if item.made_in != identity), None)
+        places = [exported_in or identity, *(item.made_in for item in items)]
+        foreign = next((place for place in places if place != identity), None)
         if foreign is not None and not force:
             raise ForeignWorkError(
-                f"This work was made in {foreign.made_in.differences(identity)}. Its latents may "
+                f"This work was made in {foreign.differences(identity)}. Its latents may "
                 "mean something else here. To load it all the same, marked as from elsewhere, "
                 "send force."
             )
