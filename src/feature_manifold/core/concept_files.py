@@ -61,7 +61,7 @@ def load_concepts(path: Path) -> Mapping[str, Concept]:
         raise ConfigError(f"Cannot read the concepts of {path}: {detail}") from error
     entries = values.get("concepts") if isinstance(values, dict) else values
     if not isinstance(entries, list) or not entries:
-        raise ConfigError(f"{path} is no list of concepts; docs/concepts.md shows one.")
+        raise ConfigError(f"{path} is no list of concepts; docs/search.md shows one.")
     if len(entries) > MAX_CONCEPTS:
         raise ConfigError(f"{path} has {len(entries):,} concepts; at most {MAX_CONCEPTS}.")
     concepts = [make_concept(entry, where=f"{path}, entry {n}") for n, entry in enumerate(entries)]
@@ -184,4 +184,4 @@ def _shown(given: Any) -> str:
 
 
 def _refuse(where: str, what: str) -> NoReturn:
-    raise ConfigError(f"{where}: {what}. See docs/concepts.md.")
+    raise ConfigError(f"{where}: {what}. See docs/search.md.")

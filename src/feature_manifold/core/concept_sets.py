@@ -6,6 +6,7 @@ their customary place. Ages and temperatures are ranks in their order, since the
 agreed numbers.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from feature_manifold.core.concepts import Concept, by_name
+from feature_manifold.core.errors import InputError
 
 _WEEKDAYS = (
     "Monday Mon Mon.",
@@ -155,6 +157,22 @@ def _concept(
 def built_in_concepts() -> Mapping[str, Concept]:
     """Return the concepts that come with the package, by name."""
     return MappingProxyType(by_name((*_times(), *_quantities(), *_places(), *_scales())))
+
+
+def concept_named(name: str, own: Mapping[str, Concept] | None = None) -> Concept:
+    """Return a concept by its name: one of the user's, else one that comes with the package.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message names those that are nearly called that, else all.
+    """
+    known = {**built_in_concepts(), **(own or {})}
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"Did you mean {', '.join(near)}?" if near else f"There are: {', '.join(known)}."
+    raise InputError(f"No concept '{name[:64]}'. {hint}")
 
 
 def _times() -> tuple[Concept, ...]:
