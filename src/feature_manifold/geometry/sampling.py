@@ -43,9 +43,9 @@ def display_sample(cloud: Cloud, n: int, seed: int) -> DisplaySample:
 
     Every token has a random number, a hash of token and seed. Half of the points are shared out
     evenly: for each member, those of its points whose numbers are smallest. The rest are the points
-    with the smallest numbers of all. So neighbouring clusters show the same tokens.
-
-    If ``n`` is below the number of members, each of the rarest members has a point.
+    with the smallest numbers of all. So neighbouring clusters show mostly the same tokens, and rare
+    members more often than in proportion. If ``n`` is below the number of members that fire, the
+    rarest ones have a point each.
 
     Parameters
     ----------
@@ -69,8 +69,9 @@ def display_sample(cloud: Cloud, n: int, seed: int) -> DisplaySample:
     if n < cloud.n_points:
         numbers = _numbers(cloud.tokens, seed)
         is_shown = np.zeros(cloud.n_points, dtype=bool)
-        each = max(1, n // (RESERVED * len(of)))
-        for member in np.argsort(of, kind="stable")[:n].tolist():
+        firing = np.flatnonzero(of)
+        each = max(1, n // (RESERVED * len(firing)))
+        for member in firing[np.argsort(of[firing], kind="stable")][:n].tolist():
             rows = columns.indices[columns.indptr[member] : columns.indptr[member + 1]]
             is_shown[rows[_smallest(numbers[rows], each)]] = True
         rest = np.flatnonzero(~is_shown)
