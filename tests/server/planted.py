@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from feature_manifold.core.arrays import Array
 from feature_manifold.store import firings as names
+from feature_manifold.store.clusters import ClusterSet, save_clusters
 from feature_manifold.store.edges import save_edges
 from feature_manifold.store.examples import N_BINS, ExampleSet, save_examples
 from feature_manifold.store.layout import EDGES, POSITIONS, DataRoot, ExperimentPaths
@@ -19,6 +20,7 @@ from feature_manifold.store.token_table import (
     save_metadata,
     save_vocabulary,
 )
+from feature_manifold.store.type_rows import save_type_rows
 
 EXPERIMENT_ID = "toy_layer1_1k_small"
 D_MODEL = 4
@@ -95,6 +97,7 @@ def write_experiment(root: Path, planted: Planted, experiment_id: str = EXPERIME
     write_index(paths, planted)
     write_graph(paths, planted)
     write_examples(paths, planted)
+    write_clusters(paths)
     save_npy(paths.decoder, np.eye(planted.n_latents, D_MODEL, dtype=np.float32))
     save_metadata(
         paths.root,
@@ -197,6 +200,28 @@ def write_examples(paths: ExperimentPaths, planted: Planted) -> None:
             token_indptr=offsets(pairs[0], planted.n_latents),
             token_ids=pairs[1][ranked],
             token_counts=counts[ranked],
+        ),
+    )
+    order = np.argsort(planted.token_id, kind="stable").astype(np.uint32)
+    save_type_rows(folder, offsets(planted.token_id, len(HOSTILE_VOCABULARY)), [order])
+    finish(folder)
+
+
+def write_clusters(paths: ExperimentPaths) -> None:
+    """Write three clusters; the measure does not apply to the second."""
+    folder = paths.clusters
+    folder.mkdir(parents=True)
+    save_clusters(
+        folder,
+        ClusterSet(
+            indptr=np.array([0, 3, 5, 6]),
+            latents=np.array([0, 1, 5, 1, 2, 0]),
+            core_indptr=np.array([0, 2, 2, 3]),
+            core_token_ids=np.array([MONDAY, SCRIPT, MONDAYS]),
+            measures={
+                "score": np.array([3.0, 2.0, 1.0]),
+                "separability": np.array([0.5, np.nan, 0.75]),
+            },
         ),
     )
     finish(folder)

@@ -20,6 +20,17 @@ ROUTES = {
     "GET /api/graph",
     "GET /api/edges",
     "GET /api/search",
+    "GET /api/search/text",
+    "GET /api/search/labels",
+    "POST /api/search/tokens",
+    "POST /api/search/rows",
+    "GET /api/latent/{latent_id}/similar",
+    "POST /api/contexts",
+    "GET /api/concepts",
+    "GET /api/concepts/{name}/cluster",
+    "POST /api/concepts/cluster",
+    "GET /api/clusters",
+    "GET /api/clusters/{cluster}",
     "POST /api/cluster/cloud",
     "POST /api/cluster/pca",
     "GET /api/workspace",
@@ -30,7 +41,12 @@ ROUTES = {
     "PUT /api/workspace/{item_id}",
     "DELETE /api/workspace/{item_id}",
 }
-WITHOUT_EXPERIMENT = {"GET /api/health", "GET /api/server", "GET /api/experiments"}
+WITHOUT_EXPERIMENT = {
+    "GET /api/health",
+    "GET /api/server",
+    "GET /api/experiments",
+    "GET /api/concepts",
+}
 WRITE = "import json, sys; from feature_manifold.server.openapi import openapi_document as d; "
 WRITE += "sys.stdout.write(json.dumps(d()))"
 

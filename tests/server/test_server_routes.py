@@ -49,7 +49,7 @@ def test_experiments_are_listed_with_what_is_there(client: TestClient, planted: 
                 "layouts": ["cosine", "coactivation"],
                 "edges": ["cosine", "jaccard"],
                 "has_examples": True,
-                "has_clusters": False,
+                "has_clusters": True,
                 "problem": None,
             }
         ]

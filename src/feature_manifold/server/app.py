@@ -6,7 +6,18 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from feature_manifold import __version__
-from feature_manifold.server import cluster, experiments, graph, latents, saved, search, state
+from feature_manifold.server import (
+    cluster,
+    concepts,
+    contexts,
+    discovered,
+    experiments,
+    graph,
+    latents,
+    saved,
+    search,
+    state,
+)
 from feature_manifold.server.binary import MEDIA_TYPE
 from feature_manifold.server.clouds import Clouds
 from feature_manifold.server.faults import add_fault_handlers
@@ -21,6 +32,10 @@ from feature_manifold.store.workspace import Workspace
 
 # The low bits of floats are noise: compressing the binary body costs time and saves little.
 UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, MEDIA_TYPE)
+MODULES = (
+    *(state, experiments, latents, graph, search, contexts),
+    *(concepts, discovered, cluster, saved),
+)
 GZIP_LEVEL = 5
 GZIP_MIN_BYTES = 1000
 
@@ -72,7 +87,7 @@ def build_app(settings: ServerSettings) -> FastAPI:
     app.state.work = WorkPool()
     app.state.workspace = Workspace(DataRoot(settings.data_root).workspace)
     add_fault_handlers(app, data_root=settings.data_root, last_headers=SECURITY_HEADERS)
-    for module in (state, experiments, latents, graph, search, cluster, saved):
+    for module in MODULES:
         app.include_router(module.router)
     mount_web_app(app, find_web_app(settings.static_folder))
     return app

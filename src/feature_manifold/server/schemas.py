@@ -31,7 +31,7 @@ class Asked(Body):
 
 
 def example(**values: Any) -> ConfigDict:
-    """Return the configuration of a model with an example in the OpenAPI document."""
+    """Return the configuration of a question or answer with an example in the OpenAPI document."""
     return ConfigDict(json_schema_extra={"example": values})
 
 
