@@ -77,6 +77,7 @@ generate: $(VENV)/.installed-dev web/node_modules/.installed
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.harvest
 	$(BIN)/python -m benchmarks.serve
+	$(BIN)/python -m benchmarks.clouds
 	$(BIN)/python -m benchmarks.scale --size $(SIZE)
 
 $(VENV)/bin/python:
