@@ -1,13 +1,15 @@
 """Axes equal those of a full-width PCA in float64; signs and order hold between neighbours."""
 
 import itertools
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from tests.geometry.clusters_of_latents import Latents, latents
+from tests.geometry.clusters_of_latents import Latents, assert_same_bits, latents
 from tests.reference import by_latent_of
+from threadpoolctl import threadpool_limits
 
 from feature_manifold.core.arrays import Array, Float64Array
 from feature_manifold.core.errors import InputError
@@ -15,6 +17,7 @@ from feature_manifold.geometry.axes import CLOSE, default_signs, followed
 from feature_manifold.geometry.cloud import Cloud, build_cloud
 from feature_manifold.geometry.means import type_means
 from feature_manifold.geometry.pca import Pca, arrows, fit_pca, project
+from feature_manifold.store.firings import FiringsByLatent
 
 
 def full_width(points: Float64Array, *, centred: bool = True) -> tuple[Float64Array, Array, int]:
@@ -281,3 +284,51 @@ def test_impossible_wishes_are_errors() -> None:
     other = build_cloud(by_latent_of(np.eye(2, dtype=np.float32)), np.eye(2, 7), [0, 1])
     with pytest.raises(InputError, match="same experiment"):
         fit_pca(cloud, 2, reference=fit_pca(other, 1))
+
+
+def heavy(n_tokens: int = 20_000, n_members: int = 20, d_model: int = 4096) -> Latents:
+    random = np.random.default_rng(0)
+    fires = random.random((n_tokens, n_members)) < 0.2
+    dense = np.where(fires, random.gamma(4, 2, fires.shape), 0)
+    return cluster(dense, random.standard_normal((n_members, d_model)))
+
+
+def firings_of(case: Latents) -> FiringsByLatent:
+    """Index a large matrix, which ``by_latent_of`` does too slowly."""
+    latent, tokens = np.nonzero(case.dense.T)
+    indptr = np.searchsorted(latent, np.arange(case.dense.shape[1] + 1))
+    return FiringsByLatent(
+        indptr, tokens.astype(np.uint32), case.dense.T[latent, tokens], len(case.dense)
+    )
+
+
+def test_memory_is_in_proportion_to_the_firings_not_to_the_width() -> None:
+    case = heavy()
+    firings, members = firings_of(case), range(20)
+    project(built := build_cloud(firings, case.decoder, members), fit_pca(built, 13))
+    tracemalloc.start()
+    try:
+        cloud = build_cloud(firings, case.decoder, members)
+        project(cloud, fit_pca(cloud, 13, unit=True))
+        cloud.remove(3, case.decoder).add(3, firings, case.decoder)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # A decoder row is copied a few times in float64; the points would take 330 MB in float32.
+    frame = 6 * 8 * 20 * 4096
+    assert peak < 120 * firings.n_firings + frame + (1 << 20)
+
+
+def test_the_number_of_threads_does_not_change_a_bit() -> None:
+    case = heavy(2000, 20, 5376)
+    firings = firings_of(case)
+    found = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads):
+            cloud = build_cloud(firings, case.decoder, range(20))
+            pca = fit_pca(cloud, 13, unit=True)
+            found.append((cloud, pca, project(cloud, pca)))
+    (one, pca_one, shown_one), (two, pca_two, shown_two) = found
+    assert_same_bits(one, two)
+    assert pca_one.axes.tobytes() == pca_two.axes.tobytes()
+    assert shown_one.tobytes() == shown_two.tobytes()
