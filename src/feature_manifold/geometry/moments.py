@@ -83,13 +83,15 @@ def moments_of(activations: sp.csr_matrix) -> Moments:
 
 
 @kernel()
-def _add(sums: Array, lost: Array, row: int, column: int, term: float) -> None:
+def _add(sums: Array, lost: Array, column: int, term: float) -> None:
     """Add a term to a sum, and what the rounding lost to another."""
-    before = sums[row, column]
+    # Unsigned: else every access looks whether the index is negative, half of the time.
+    place = np.uint64(column)
+    before = sums[place]
     after = before + term
     added = after - before
-    lost[row, column] += (before - (after - added)) + (term - added)
-    sums[row, column] = after
+    lost[place] += (before - (after - added)) + (term - added)
+    sums[place] = after
 
 
 @kernel()
@@ -97,8 +99,8 @@ def _sum_products(indptr: Array, columns: Array, values: Array, sums: Array, los
     k = sums.shape[1]
     for point in range(len(indptr) - 1):
         for here in range(indptr[point], indptr[point + 1]):
-            value = np.float64(values[here])
-            _add(sums, lost, k, columns[here], value)
+            column, value = columns[here], np.float64(values[here])
+            _add(sums[k], lost[k], column, value)
+            own_sums, own_lost = sums[column], lost[column]
             for other in range(indptr[point], here + 1):
-                term = value * np.float64(values[other])
-                _add(sums, lost, columns[here], columns[other], term)
+                _add(own_sums, own_lost, columns[other], value * np.float64(values[other]))
