@@ -56,8 +56,8 @@ def test_the_reference_table_is_reproduced(name: str) -> None:
     rng = generator(4, "test", "table", name)
     points = planar(name, 20_000, rng)
     assert separability(points, paper_angles()).plain == pytest.approx(large, abs=0.03)
-    # One draw of 500 points scatters by up to 0.04, the mean of 100 does not.
-    draws = [separability(planar(name, 500, rng), paper_angles()).plain for _ in range(100)]
+    # One draw of 500 points scatters by up to 0.04, the mean of 300 by 0.001.
+    draws = [separability(planar(name, 500, rng), paper_angles()).plain for _ in range(300)]
     assert np.mean(draws) == pytest.approx(small, abs=0.03)
     found = mixture(points)
     assert found.index == pytest.approx(slab, abs=0.03)
