@@ -164,6 +164,8 @@ def test_means_of_types_are_means_of_points() -> None:
         assert found.counts[at] == (ids == each).sum()
         np.testing.assert_allclose(found.means[at], cloud.points()[ids == each].mean(axis=0))
     assert type_means(cloud, ids).types.tolist() == list(range(6))
+    # Of the types of some imports nothing is known: they are not one type.
+    assert type_means(cloud, np.where(ids == 2, -1, ids)).types.tolist() == [0, 1, 3, 4, 5]
     with pytest.raises(InputError, match="token ids"):
         type_means(cloud, ids[1:])
 

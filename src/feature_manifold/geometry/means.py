@@ -44,7 +44,7 @@ def type_means(
     cloud
         A cloud of n points.
     token_ids
-        int (n,), vocabulary id of each point.
+        int (n,), vocabulary id of each point; below 0, where it is not known, it is of no type.
     types
         The types wanted, in any order, for instance a cluster's core tokens; those without points
         are left out. None: all that have points.
@@ -59,7 +59,7 @@ def type_means(
     if len(token_ids) != cloud.n_points:
         raise InputError(f"{len(token_ids):,} token ids for a cloud of {cloud.n_points:,} points.")
     ids = np.asarray(token_ids, dtype=np.int64)
-    wanted = np.ones(len(ids), dtype=bool) if types is None else np.isin(ids, types)
+    wanted = ids >= 0 if types is None else np.isin(ids, types) & (ids >= 0)
     weights = cloud.unit_scales() if unit else np.ones(len(ids))
     rows = np.flatnonzero(wanted & (weights > 0))
     found, place, counts = np.unique(ids[rows], return_inverse=True, return_counts=True)
