@@ -63,7 +63,7 @@ class Reference(Body):
         None,
         max_length=MAX_COMPONENTS,
         description="`direction` of each axis in the answer for that cluster, so that the axes of "
-        "a chain of edits never turn. Null: the axes that the cluster has without a reference.",
+        "a chain of edits do not flip. Null: the axes that the cluster has without a reference.",
         examples=[[[1.0]]],
     )
 
