@@ -65,7 +65,10 @@ def mixture(plane: Float64Array, *, n_directions: int = N_DIRECTIONS) -> Mixture
         return Mixture(np.nan, np.nan)
     x, y = np.ascontiguousarray((plane - plane.mean(axis=0)).T)
     angles = np.arange(n_directions) * (np.pi / n_directions)
-    most, middle = _fullest_slab(x, y, np.cos(angles), np.sin(angles))
+    cosines, sines = np.cos(angles), np.sin(angles)
+    squares = cosines**2 * (x @ x) + 2 * cosines * sines * (x @ y) + sines**2 * (y @ y)
+    deviations = np.sqrt(np.maximum(squares, 0) / len(plane))
+    most, middle = _fullest_slab(x, y, cosines, sines, deviations)
     return Mixture(most / len(plane), middle / len(plane))
 
 
@@ -100,22 +103,24 @@ def mixture_by_ascent(
 
 
 @kernel()
-def _fullest_slab(x: Array, y: Array, cosines: Array, sines: Array) -> tuple[int, int]:
-    """Return the points in the fullest slab, and in the fullest through the mean."""
+def _fullest_slab(
+    x: Array, y: Array, cosines: Array, sines: Array, deviations: Array
+) -> tuple[int, int]:
+    """Return the points in the fullest slab, and in the fullest through the mean.
+
+    ``deviations`` are those of the projections in each direction.
+    """
     n = len(x)
     middle = N_OFFSETS // 2
     per_deviation = middle / REACH
     narrowed = 1.0 - EPSILON * EPSILON
-    squares_x, products, squares_y = (x * x).sum(), (x * y).sum(), (y * y).sum()
     first, last = np.empty(n), np.empty(n)
     most, most_through_mean = 0, 0
     for direction in range(len(cosines)):
-        cosine, sine = cosines[direction], sines[direction]
-        square = cosine**2 * squares_x + 2 * cosine * sine * products + sine**2 * squares_y
-        if square <= 0.0:
+        if deviations[direction] == 0.0:
             return n, n
-        inverse = 1.0 / np.sqrt(square / n)
-        across, along = cosine * inverse, sine * inverse
+        across = cosines[direction] / deviations[direction]
+        along = sines[direction] / deviations[direction]
         for point in range(n):
             # |u + o| < epsilon sqrt(1 + o^2), in standard deviations, solved for the offset o.
             unit = across * x[point] + along * y[point]

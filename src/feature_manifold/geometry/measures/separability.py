@@ -105,7 +105,7 @@ def _least_information(x: Array, y: Array, cosines: Array, sines: Array) -> tupl
         counts = np.zeros(N_BINS * N_BINS, dtype=np.int64)
         for point in range(n):
             counts[cells[point]] += 1
-        information, bias = _information(counts.reshape(N_BINS, N_BINS), n)
+        information, bias = _information(counts, n)
         least = min(least, information)
         least_corrected = min(least_corrected, information - bias)
     return least, least_corrected
@@ -135,16 +135,20 @@ def _grid(values: Array) -> tuple[float, float]:
 
 @kernel()
 def _information(counts: Array, n: int) -> tuple[float, float]:
-    """Return mutual information and its bias, in nats."""
-    rows, columns = counts.sum(axis=1), counts.sum(axis=0)
-    occupied = 0
+    """Return mutual information and its bias, in nats, from the counts of all cells."""
+    rows, columns = np.zeros(N_BINS), np.zeros(N_BINS)
+    for cell in range(len(counts)):
+        rows[cell // N_BINS] += counts[cell]
+        columns[cell % N_BINS] += counts[cell]
+    # Occupied cells, less occupied rows and columns, plus one.
+    excess = 1
+    for line in range(N_BINS):
+        excess -= (rows[line] > 0) + (columns[line] > 0)
     information = 0.0
-    for row in range(N_BINS):
-        for column in range(N_BINS):
-            if counts[row, column]:
-                p = counts[row, column] / n
-                q = (rows[row] / n) * (columns[column] / n)
-                information += p * np.log((p + SMOOTHING) / (q + SMOOTHING))
-                occupied += 1
-    bias = (occupied - (rows > 0).sum() - (columns > 0).sum() + 1) / (2 * n)
-    return information, bias
+    for cell in range(len(counts)):
+        if counts[cell]:
+            p = counts[cell] / n
+            q = (rows[cell // N_BINS] / n) * (columns[cell % N_BINS] / n)
+            information += p * np.log((p + SMOOTHING) / (q + SMOOTHING))
+            excess += 1
+    return information, excess / (2 * n)
