@@ -1,13 +1,14 @@
 """See the geometry of a language model's features.
 
-``import feature_manifold as fm``; ``fm.open("data/experiments/ID")`` gives an ``Experiment``.
+``import feature_manifold as fm``; ``fm.open("data/experiments/ID")`` gives an ``Experiment`` with
+its latents, neighbours, clouds, manifolds, searches, concepts and figures: see docs/python.md.
 """
 
 import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from feature_manifold.store.experiment import Experiment
+    from feature_manifold.notebook.experiment import Experiment
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,6 @@ def open(path: str | os.PathLike[str]) -> "Experiment":
         If there is no experiment.
     """
     # Imported here, so that importing the package is quick.
-    from feature_manifold.store.experiment import open_experiment
+    from feature_manifold.notebook.experiment import open_experiment
 
     return open_experiment(path)

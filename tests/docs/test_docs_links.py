@@ -1,6 +1,5 @@
 """Pages hold together: links resolve, the readme opens as it should, nothing private is in them."""
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import feature_manifold
-from feature_manifold.store.experiment import Experiment
 from tests.docs.pages import (
     HEADING,
     PAGE_IDS,
@@ -105,21 +103,6 @@ def test_shortcuts_in_the_readme_are_those_of_the_app() -> None:
 def test_the_package_and_the_changelog_agree_on_the_version() -> None:
     titles = headings(page("CHANGELOG.md"))
     assert any(title.split(",")[0] == feature_manifold.__version__ for title in titles)
-
-
-def test_python_on_the_pages_uses_what_an_experiment_has() -> None:
-    source = "".join(blocks(page("README.md"), "python"))
-    used = {
-        node.attr
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "experiment"
-    }
-    assert used
-    assert used <= set(dir(Experiment))
-    assert "fm.open(" in source
-    assert callable(feature_manifold.open)
 
 
 def test_npm_scripts_on_the_pages_exist() -> None:

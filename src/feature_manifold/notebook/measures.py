@@ -1,0 +1,81 @@
+"""The measures of a cluster as a table, each beside its interval and what chance would give."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from feature_manifold.geometry.measures.measure import measure_cloud
+from feature_manifold.geometry.measures.registry import BY_NAME
+from feature_manifold.geometry.measures.results import Measured
+from feature_manifold.notebook.cloud import Cloud
+from feature_manifold.notebook.tables import Cell, Table
+
+Row = tuple[str, Measured]
+
+
+class Measures(Mapping[str, Measured]):
+    """Measures by name; NaN, shown as a dash, where one does not apply.
+
+    Parameters
+    ----------
+    found
+        What ``geometry.measures`` returned.
+    title
+        What was measured.
+    """
+
+    def __init__(self, found: Mapping[str, Measured], *, title: str) -> None:
+        self._found = dict(found)
+        nulls = dict.fromkeys(null for one in found.values() for null in one.nulls)
+        self.table: Table[Row] = Table(
+            tuple(self._found.items()),
+            {
+                "measure": lambda row: BY_NAME[row[0]].title,
+                "value": lambda row: row[1].value,
+                "unit": lambda row: BY_NAME[row[0]].unit,
+                "low": lambda row: row[1].low,
+                "high": lambda row: row[1].high,
+                **{f"{null} median": _of_null(null, "median") for null in nulls},
+                **{f"{null} p": _of_null(null, "p") for null in nulls},
+                "evidence is": lambda row: BY_NAME[row[0]].evidence or "",
+            },
+            title=title,
+        )
+
+    def __getitem__(self, name: str) -> Measured:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def to_rows(self) -> list[dict[str, Cell]]:
+        """Return a dict a measure, by column."""
+        return self.table.to_rows()
+
+    def __repr__(self) -> str:
+        return repr(self.table)
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
+
+
+def measured(cloud: Cloud, *, effort: str, seed: int) -> Measures:
+    """Measure a cloud; see ``Cloud.measures``."""
+    found = measure_cloud(
+        cloud.exact,
+        cloud.token_ids,
+        core_types=cloud.core if len(cloud.core) else None,
+        seed=seed,
+        effort=effort,
+    )
+    return Measures(found, title=f"measures of {len(cloud.latents)} latents")
+
+
+def _of_null(null: str, field: str) -> Callable[[Row], Cell]:
+    def cell(row: Row) -> Cell:
+        found = row[1].nulls.get(null)
+        value: float | None = None if found is None else getattr(found, field)
+        return value
+
+    return cell
