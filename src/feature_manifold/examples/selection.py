@@ -90,7 +90,9 @@ def select(
             for group in range(1 + n_sampled):
                 if group == 0:
                     n = min(top_k, len(own))
-                    picked[:n] = ranked[:n]
+                    # Assigning the slice compiles its error message, for two seconds.
+                    for place in range(n):
+                        picked[place] = ranked[place]
                 else:
                     drawn = row * n_sampled + group - 1
                     ranks = draws.ranks[draws.offsets[drawn] : draws.offsets[drawn + 1]]
