@@ -1,0 +1,229 @@
+"""Latents outside a cluster that belong on its coordinate: suggestions for members."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.stats import norm
+
+from feature_manifold.core.arrays import Array, Float64Array, Int64Array
+from feature_manifold.core.rng import generator
+from feature_manifold.geometry.cloud import Cloud
+from feature_manifold.geometry.coordinate.coordinate import Coordinate
+from feature_manifold.geometry.coordinate.tuning import TuningCurves
+from feature_manifold.store.firings import FiringsByToken
+
+MOST_TOKENS = 20_000
+"""Core tokens that are read: 20,000 with 60 firings each are 10 MB of the index."""
+
+MOST_CANDIDATES = 256
+"""Latents whose decoder rows are read: those that fire most on the tokens read, above chance."""
+
+FEWEST_FIRINGS = 8
+"""On the tokens read; a latent that fires less often there is not looked at."""
+
+LEAST_LIFT = 3.0
+LARGEST_P = 0.05
+
+
+@dataclass(frozen=True)
+class MissingMember:
+    """A latent that would fill a dent in what the cluster does along its coordinate.
+
+    Attributes
+    ----------
+    latent
+        Its id.
+    lift
+        How much likelier it fires on a core token of the cluster than on any token.
+    share
+        Share of the core tokens read on which it fires.
+    explained
+        How much evener it would make the cluster's summed activation along the coordinate: share of
+        the variance between places that goes away. Positive.
+    alignment
+        Cosine, in the axes of the fit, of its decoder row and the mean of the points on which it
+        fires, from the middle of the core types.
+    p
+        Chance that it fires so much more where the cluster fires less, or so much more where its
+        decoder row points (the greater of the two), if its activations fell on the tokens read at
+        random, times the number of latents looked at; at most 1.
+    """
+
+    latent: int
+    lift: float
+    share: float
+    explained: float
+    alignment: float
+    p: float
+
+
+@dataclass(frozen=True)
+class MissingMembers:
+    """Suggestions, and what they were chosen from.
+
+    Attributes
+    ----------
+    members
+        Those with a lift of 3, a p of 0.05 and ``explained`` above 0; most explained first.
+    n_looked_at
+        Latents outside the cluster that fire eight times or more on the tokens read.
+    n_tokens_read
+        Core tokens that were read, of ``n_core_tokens``.
+    n_core_tokens
+        Core tokens of the cluster.
+    """
+
+    members: tuple[MissingMember, ...]
+    n_looked_at: int
+    n_tokens_read: int
+    n_core_tokens: int
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What is read of n core tokens: firings (m,) as place among the tokens, latent, activation."""
+
+    rows: Int64Array
+    token: Int64Array
+    latent: Int64Array
+    activation: Float64Array
+
+
+def missing_members(
+    cloud: Cloud,
+    coordinate: Coordinate,
+    curves: TuningCurves,
+    by_token: FiringsByToken,
+    decoder: Array,
+    *,
+    n_firings: Int64Array,
+    seed: int,
+    most: int = 10,
+) -> MissingMembers:
+    """Look for latents that fire where a cluster fires less than elsewhere, and point there.
+
+    Members that share a coordinate add up to about the same everywhere; where one is missing there
+    is a dent. Both sums that speak for a latent, of its activations times the depth of the dent and
+    times the way that its decoder row reaches towards each point, are linear in the activations, so
+    that their mean and variance over all ways to deal these to the tokens are known exactly; p is
+    of the normal law with these. Work is bounded by ``MOST_TOKENS`` and ``MOST_CANDIDATES``.
+
+    Parameters
+    ----------
+    cloud, coordinate, curves
+        A cluster, its coordinate and its tuning curves.
+    by_token
+        All firings by token; may be memory-mapped.
+    decoder
+        float32 (n_latents, d_model); may be memory-mapped.
+    n_firings
+        int64 (n_latents,), firings of each latent on all tokens.
+    seed
+        Of the tokens that are read.
+    most
+        Suggestions, at most.
+    """
+    usable = (curves.place >= 0) & curves.is_known[curves.place]
+    core = np.flatnonzero(usable)
+    read = _read(by_token, cloud, core, seed)
+    on = np.bincount(read.latent, minlength=len(n_firings))
+    on[cloud.latents] = 0
+    looked_at = int((on >= FEWEST_FIRINGS).sum())
+    lift = (on / max(len(read.rows), 1)) / np.maximum(n_firings, 1) * (len(by_token.indptr) - 1)
+    found = np.flatnonzero((on >= FEWEST_FIRINGS) & (lift >= LEAST_LIFT))
+    found = np.sort(found[np.argsort(-on[found], kind="stable")[:MOST_CANDIDATES]])
+    members: tuple[MissingMember, ...] = ()
+    if len(found):
+        explained, alignment, p = _evidence(cloud, coordinate, curves, decoder, read, found)
+        p = np.minimum(p * looked_at, 1.0)
+        good = np.flatnonzero((p <= LARGEST_P) & (explained > 0))
+        best = good[np.argsort(-explained[good], kind="stable")[:most]]
+        members = tuple(
+            MissingMember(
+                int(found[at]),
+                float(lift[found[at]]),
+                float(on[found[at]] / len(read.rows)),
+                float(explained[at]),
+                float(alignment[at]),
+                float(p[at]),
+            )
+            for at in best.tolist()
+        )
+    return MissingMembers(members, looked_at, len(read.rows), len(core))
+
+
+def _read(by_token: FiringsByToken, cloud: Cloud, core: Int64Array, seed: int) -> _Read:
+    rows = core
+    if len(core) > MOST_TOKENS:
+        rng = generator(seed, "coordinate", "missing", *map(str, cloud.latents.tolist()))
+        rows = np.sort(rng.choice(core, MOST_TOKENS, replace=False))
+    tokens = np.asarray(cloud.tokens[rows], dtype=np.int64)
+    starts = np.asarray(by_token.indptr[tokens], dtype=np.int64)
+    lengths = np.asarray(by_token.indptr[tokens + 1], dtype=np.int64) - starts
+    ends = np.cumsum(lengths)
+    at = np.arange(int(lengths.sum())) + np.repeat(starts - (ends - lengths), lengths)
+    return _Read(
+        rows,
+        np.repeat(np.arange(len(tokens)), lengths),
+        np.asarray(by_token.latents[at], dtype=np.int64),
+        np.asarray(by_token.activations[at], dtype=np.float64),
+    )
+
+
+def _evidence(
+    cloud: Cloud,
+    coordinate: Coordinate,
+    curves: TuningCurves,
+    decoder: Array,
+    read: _Read,
+    found: Int64Array,
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Return ``explained``, ``alignment`` and the uncorrected ``p`` of some latents."""
+    at = np.minimum(np.searchsorted(found, read.latent), len(found) - 1)
+    own = found[at] == read.latent
+    shape = (len(found), len(read.rows))
+    answers = sp.csr_matrix((read.activation[own], (at[own], read.token[own])), shape=shape)
+
+    place, n_places = curves.place[read.rows], len(curves.counts)
+    here = sp.csr_matrix((np.ones(shape[1]), (np.arange(shape[1]), place)), (shape[1], n_places))
+    counts = np.bincount(place, minlength=n_places)
+    level = np.nan_to_num(curves.mean).sum(axis=0)
+    known = counts > 0
+    filled = level + (answers @ here).toarray() / np.maximum(counts, 1)
+    variance = max(float(level[known].var()), 1e-300)
+    explained = 1 - filled[:, known].var(axis=1) / variance
+
+    frame = coordinate.frame
+    rows = np.asarray(decoder[found], dtype=np.float64) @ (frame.axes @ cloud.basis).T
+    points = cloud.activations[read.rows] @ (cloud.coordinates @ frame.axes.T)
+    points = points - frame.axes @ frame.mean
+    pull = answers @ points
+    lengths = np.linalg.norm(pull, axis=1) * np.linalg.norm(rows, axis=1)
+    alignment = (pull * rows).sum(axis=1) / np.maximum(lengths, 1e-300)
+    reach = points @ rows.T
+    dent = np.broadcast_to(-level[place][:, None], reach.shape)
+    p = norm.sf(np.minimum(_surprise(answers, reach), _surprise(answers, dent)))
+    return explained, alignment, p
+
+
+def _surprise(answers: sp.csr_matrix, scores: Float64Array) -> Float64Array:
+    """Return how far each sum of activations times scores is above its mean, in deviations.
+
+    Mean and deviation are those of all ways to deal a latent's activations to the tokens: mean
+    n m(a) m(u) and variance n^2 v(a) v(u) / (n - 1), m and v being means and variances.
+
+    Parameters
+    ----------
+    answers
+        (m, n), activations a of m latents on n tokens.
+    scores
+        float64 (n, m), scores u of the tokens for each latent.
+    """
+    n = max(answers.shape[1], 2)
+    sums = np.asarray(answers.multiply(scores.T).sum(axis=1)).ravel()
+    mean = np.asarray(answers.sum(axis=1)).ravel() / n
+    square = np.asarray(answers.multiply(answers).sum(axis=1)).ravel() / n
+    variance = n**2 * np.maximum(square - mean**2, 0) * scores.var(axis=0) / (n - 1)
+    above: Float64Array = (sums - n * mean * scores.mean(axis=0)) / np.sqrt(variance + 1e-300)
+    return above
