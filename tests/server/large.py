@@ -64,9 +64,10 @@ def _write_index(
     n_firings: int,
     n_vocabulary: int,
 ) -> None:
-    latents = np.sort(rng.integers(0, n_latents, n_firings))
-    tokens = rng.integers(0, n_tokens, n_firings).astype(np.uint32)
-    tokens = tokens[np.lexsort((tokens, latents))]
+    # A latent fires on a token once: drawn with some to spare, for those that fall together.
+    places = np.unique(rng.integers(0, n_latents * n_tokens, n_firings + n_firings // 5))
+    places = np.sort(rng.permutation(places)[:n_firings])
+    latents, tokens = places // n_tokens, (places % n_tokens).astype(np.uint32)
     by_token = np.argsort(tokens, kind="stable")
     activations = rng.uniform(1, 9, n_firings).astype(np.float16)
     indptr = offsets(latents, n_latents)

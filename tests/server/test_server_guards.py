@@ -9,7 +9,11 @@ from feature_manifold.core.errors import ConfigError
 from feature_manifold.server.guards import SECURITY_HEADERS
 from feature_manifold.server.settings import ServerSettings
 
-ROUTES = ["/api/experiments", "/api/graph", "/api/latent/0", "/", "/umap.html", "/nothing"]
+ROUTES = [
+    *("/api/health", "/api/server", "/api/experiments", "/api/graph", "/api/latent/0"),
+    *("/api/workspace", "/api/openapi.json", "/api/cluster/pca"),
+    *("/", "/umap.html", "/favicon.svg", "/assets/index-BQ2x9fKe.js", "/nothing"),
+]
 TOKEN = "correct-horse"
 
 
@@ -151,6 +155,31 @@ def test_nothing_can_be_written(client: TestClient, method: str) -> None:
         answer = client.request(method, route)
         assert answer.status_code == 405
         assert answer.json()["error"]["type"] == "MethodNotAllowed"
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({"Origin": "http://evil.example"}, "ForeignOrigin"),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}, "ForeignOrigin"),
+        ({"Host": "evil.example"}, "ForeignHost"),
+    ],
+)
+def test_pages_of_other_sites_can_neither_ask_nor_save(
+    client: TestClient, headers: dict[str, str], kind: str
+) -> None:
+    note = {"kind": "note", "name": "x", "latents": []}
+    for method, route in (
+        ("POST", "/api/workspace"),
+        ("POST", "/api/workspace/import"),
+        ("POST", "/api/cluster/cloud"),
+        ("PUT", f"/api/workspace/{'0' * 32}"),
+        ("DELETE", f"/api/workspace/{'0' * 32}?version=1"),
+    ):
+        answer = client.request(method, route, json=note, headers=headers)
+        assert answer.status_code == {"ForeignOrigin": 403, "ForeignHost": 400}[kind]
+        assert answer.json()["error"]["type"] == kind
+    assert client.get("/api/workspace").json()["n_items"] == 0
 
 
 def test_no_other_site_is_let_in_by_cors(client: TestClient) -> None:

@@ -80,8 +80,9 @@ class BoundedCache(Generic[KeyT, ValueT]):
             raise
         with self._lock:
             del self._pending[key]
-            self._values[key] = value, size
-            self._total += size
+            if size <= self._capacity:
+                self._values[key] = value, size
+                self._total += size
             while self._total > self._capacity:
                 _, (_, freed) = self._values.popitem(last=False)
                 self._total -= freed

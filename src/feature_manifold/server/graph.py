@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import scipy.sparse as sp
 from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from feature_manifold.core.arrays import Array, check_array
@@ -20,12 +21,14 @@ from feature_manifold.server.bodies import (
 from feature_manifold.server.faults import AnswerTooLongError, fault_examples
 from feature_manifold.server.library import ChosenExperiment, LibraryOfApp, OpenExperiment
 from feature_manifold.server.schemas import EdgeList, Positions
+from feature_manifold.server.work import WorkOfApp
 from feature_manifold.store.layout import POSITIONS
 
 # JSON of 262,144 positions: 4.5 MB; the binary body of 1,048,576: 8.4 MB.
 MAX_JSON_POSITIONS = 1 << 18
 MAX_JSON_EDGES = 10_000
 MAX_EDGES = 200_000
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 router = APIRouter(tags=["graph"])
 
@@ -84,12 +87,13 @@ def _positions(opened: OpenExperiment, layout: str) -> Array:
     "/api/edges",
     summary="Edges of one latent, or the strongest of all",
     response_model=EdgeList,
-    responses={200: BINARY_ANSWER, **fault_examples(401, 404, 409, 422)},
+    responses={200: BINARY_ANSWER, **fault_examples(401, 404, 409, 422, 429, 503)},
 )
-def edges(
+async def edges(
     request: Request,
     opened: ChosenExperiment,
     library: LibraryOfApp,
+    work: WorkOfApp,
     kind: Annotated[
         Literal["cosine", "jaccard", "coactivation"],
         Query(alias="type", description="Decoder cosine, Jaccard overlap or joint firings."),
@@ -116,11 +120,14 @@ def edges(
             f"Accept: application/octet-stream for up to {MAX_EDGES:,} in the binary body."
         )
 
+    # Weights are float32, and a threshold beyond them would be no number of that kind.
+    least = None if threshold is None else float(np.clip(threshold, -FLOAT32_MAX, FLOAT32_MAX))
+
     def found() -> EdgeColumns:
         matrix = library.edges(opened, kind)
         if latent is None:
-            return strongest_edges(matrix, threshold=threshold, limit=limit)
-        return edges_of(matrix, latent, threshold=threshold, limit=limit)
+            return strongest_edges(matrix, threshold=least, limit=limit)
+        return edges_of(matrix, latent, threshold=least, limit=limit)
 
     def body() -> dict[str, Any]:
         columns = found()
@@ -131,9 +138,14 @@ def edges(
             "edges": columns.records(),
         }
 
-    if is_binary:
-        return binary_answer(request, opened.digest, lambda: found().columns())
-    return json_answer(request, opened.digest, body)
+    def send() -> Response:
+        if is_binary:
+            return binary_answer(request, opened.digest, lambda: found().columns())
+        return json_answer(request, opened.digest, body)
+
+    if latent is None:
+        return await work.run(request, lambda _: send())
+    return await run_in_threadpool(send)
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ class Positions(Body):
     experiment_id: ExperimentId
     n_latents: Count = Field(description="Latents, silent ones included.")
     layout: str = Field(description="As asked.")
-    positions: list[tuple[FiniteFloat, FiniteFloat]] = Field(
+    positions: list[Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]] = Field(
         description="[x, y] of each latent, in [0, 1]."
     )
 

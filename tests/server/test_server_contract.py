@@ -1,0 +1,62 @@
+"""Requests made from the OpenAPI document by Schemathesis: what it says is what the server does."""
+
+import os
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+from schemathesis import GenerationMode
+from schemathesis.config import SchemathesisConfig
+from tests.server.planted import Planted, write_experiment
+
+from feature_manifold.server.app import build_app
+from feature_manifold.server.openapi import openapi_document
+from feature_manifold.server.settings import ServerSettings
+
+EXAMPLES = int(os.environ.get("FMI_CONTRACT_EXAMPLES", "12"))
+"""Requests of each kind and route."""
+
+# What a question may name depends on the experiment: an id within the document's bounds may still
+# be of no latent, token or row, and a list of words no concept.
+CONFIG = {"checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 404, 409, 422]}}}
+
+SCHEMA = schemathesis.openapi.from_dict(
+    openapi_document(), config=SchemathesisConfig.from_dict(CONFIG)
+)
+OPERATIONS = {operation.ok().label: operation.ok() for operation in SCHEMA.get_all_operations()}
+CASES = [
+    pytest.param(route, mode, id=f"{route} {mode.value}")
+    for route, operation in OPERATIONS.items()
+    for mode in GenerationMode
+    # Where there is nothing to ask, nothing can be asked wrongly.
+    if mode == GenerationMode.POSITIVE
+    or operation.body
+    or operation.query
+    or operation.path_parameters
+]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, planted: Planted) -> FastAPI:
+    root = tmp_path_factory.mktemp("contract") / "data"
+    write_experiment(root, planted)
+    return build_app(ServerSettings(root))
+
+
+@pytest.mark.parametrize(("route", "mode"), CASES)
+@settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=st.data())
+def test_every_route_does_what_its_document_says(
+    app: FastAPI, route: str, mode: GenerationMode, data: Any
+) -> None:
+    case = data.draw(OPERATIONS[route].as_strategy(generation_mode=mode))
+    case.call_and_validate(base_url="http://localhost", app=app)
