@@ -23,6 +23,7 @@ from feature_manifold.examples.labels import LabelHit, LabelSearch
 from feature_manifold.examples.occurrences import (
     Occurrences,
     checked_rows,
+    distinct_rows,
     rows_of_sequence,
     rows_of_token_ids,
 )
@@ -147,8 +148,7 @@ class LatentSearch:
     ) -> Responsible:
         """Return the latents that fire at some token rows, for instance a region of a cloud."""
         n_tokens = self._source.tokens.n_tokens
-        given = checked_rows(rows, n_tokens=n_tokens, most=MAX_GIVEN_ROWS)
-        distinct = np.unique(given)
+        distinct = distinct_rows(checked_rows(rows, n_tokens=n_tokens, most=MAX_GIVEN_ROWS))
         return self._responsible(Occurrences(distinct, len(distinct)), order, limit)
 
     def by_label(self, text: str, *, limit: int = 50) -> tuple[LabelHit, ...]:
@@ -217,7 +217,7 @@ class LatentSearch:
         if len(single) == len(sequences):
             return self.occurrences(single)
         found = [rows_of_sequence(type_rows, self._source.tokens, ids) for ids in sequences]
-        rows = np.unique(np.concatenate([one.rows for one in found]))
+        rows = distinct_rows(np.concatenate([one.rows for one in found]))
         exact = all(one.is_exact for one in found)
         return Occurrences(rows, len(rows) if exact else sum(one.n_occurrences for one in found))
 
