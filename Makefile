@@ -78,6 +78,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.harvest
 	$(BIN)/python -m benchmarks.serve
 	$(BIN)/python -m benchmarks.clouds
+	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.scale --size $(SIZE)
 
 $(VENV)/bin/python:
