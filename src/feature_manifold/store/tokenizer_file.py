@@ -6,8 +6,6 @@ from pathlib import Path
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.store.layout import TOKENIZER
 
-TOKENIZER_FILE = "tokenizer.json"
-
 TextEncoder = Callable[[str], "list[int] | None"]
 
 
@@ -32,7 +30,7 @@ def open_encoder(corpus: Path) -> TextEncoder | None:
     CorruptArtifactError
         If the copy cannot be read.
     """
-    path = corpus / TOKENIZER / TOKENIZER_FILE
+    path = corpus / TOKENIZER / f"{TOKENIZER}.json"
     if not path.is_file():
         return None
     try:
