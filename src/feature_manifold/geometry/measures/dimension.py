@@ -1,12 +1,18 @@
 """How many dimensions a cloud has: of its curved shape, and of the flat space that it fills."""
 
 import numpy as np
+from scipy.spatial.distance import pdist
 
 from feature_manifold.core.arrays import Array, Float64Array
 from feature_manifold.core.kernels import kernel
 
 #: Share of the points, those with the largest ratio, that the TwoNN fit leaves out.
 DROPPED = 0.1
+#: Shares of the pairs between whose distances the correlation dimension is fitted: below are the
+#: steps of a lattice, above is the size of the whole.
+PAIR_SHARES = (0.05, 0.3)
+#: Fewer points have too few pairs in this range.
+LEAST_FOR_PAIRS = 16
 #: Rows of the distance table at a time: 32 MB for 4,096 points.
 BLOCK_ROWS = 1024
 #: Fewer different points have no dimension to speak of.
@@ -72,6 +78,41 @@ def two_nn(points: Float64Array) -> float:
     steep = -np.log1p(-np.arange(1, kept + 1) / n)
     squares = float(ratios[:kept] @ ratios[:kept])
     return float(ratios[:kept] @ steep) / squares if squares > 0 else float("nan")
+
+
+def correlation_dimension(points: Float64Array) -> float:
+    """Return the slope of ln C(r) on ln r, C(r) the share of pairs that are nearer than r.
+
+    For a few dozen points that may lie on a lattice, as mean points of words do: there the two
+    nearest neighbours are equally far, and TwoNN fails. Fitted between the 5 % and the 30 % nearest
+    pairs.
+
+    Parameters
+    ----------
+    points
+        float64 (n, r), at most some hundreds: all pairs are formed.
+
+    Returns
+    -------
+    float
+        NaN for fewer than 16 points, and if pairs are all equally far.
+
+    References
+    ----------
+    Grassberger and Procaccia (1983), Measuring the strangeness of strange attractors.
+    """
+    if len(points) < LEAST_FOR_PAIRS:
+        return float("nan")
+    distances = np.sort(pdist(points))
+    n = len(distances)
+    first, last = (int(share * n) for share in PAIR_SHARES)
+    if distances[first] <= 0:
+        return float("nan")
+    x = np.log(distances[first:last])
+    y = np.log(np.arange(first + 1, last + 1) / n)
+    away = x - x.mean()
+    squares = float(away @ away)
+    return float(away @ y) / squares if squares > 1e-12 * len(x) else float("nan")
 
 
 def without_duplicates(points: Float64Array) -> Float64Array:

@@ -1,6 +1,6 @@
 """Measure one cluster: every measure with its interval and its nulls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.sparse as sp
@@ -101,36 +101,29 @@ def _of_points(cloud: Cloud, level: Effort, rng: np.random.Generator) -> dict[st
         return {}
     order = rng.permutation(n)
     values, plane = _values(cloud, level, order)
-    sample = cloud.activations[order[: level.points]]
+    sample, rounds = cloud.activations[order[: level.points]], range(level.rounds)
     points = _points(sample, cloud.coordinates)
-    observed = point_statistics(points, level)
     spectrum = principal_of(points)
     draws = {
-        "shuffle": np.stack(
-            [
-                point_statistics(_points(shuffled(sample, rng), cloud.coordinates), level)
-                for _ in range(level.rounds)
-            ]
-        ),
-        "spectrum": np.stack(
-            [
-                point_statistics(matched_gaussian(spectrum, len(points), rng), level)
-                for _ in range(level.rounds)
-            ]
-        ),
+        "shuffle": [
+            point_statistics(_points(shuffled(sample, rng), cloud.coordinates), level)
+            for _ in rounds
+        ],
+        "spectrum": [
+            point_statistics(matched_gaussian(spectrum, len(points), rng), level) for _ in rounds
+        ],
     }
     n_sample = min(n // 2, level.points)
-    samples = [
-        point_statistics(
-            _points(cloud.activations[rng.permutation(n)[:n_sample]], cloud.coordinates), level
-        )
-        for _ in range(level.resamples)
-    ]
+    samples = []
+    for _ in range(level.resamples):
+        rows = rng.choice(n, n_sample, replace=False)
+        samples.append(point_statistics(_points(cloud.activations[rows], cloud.coordinates), level))
     scales = dict.fromkeys(POINT_STATISTICS, scale_to_all(n_sample, n, n))
     scales["intrinsic_dimension"] = scale_to_all(
         min(n_sample, level.neighbours), min(n, level.parts * level.neighbours), n
     )
-    found = _measured(POINT_STATISTICS, values, observed, draws, np.stack(samples), scales)
+    observed = point_statistics(points, level)
+    found = named(POINT_STATISTICS, values, observed, draws, samples, scales)
     return {**found, "plane": Measured(plane)}
 
 
@@ -181,25 +174,20 @@ def _of_types(
     observed = type_statistics(means.means)
     rounds, spectrum = range(level.rounds), principal_of(means.means)
     draws = {
-        "shuffle": np.stack(
-            [
-                type_statistics(shuffled_types(means.activations, rng) @ cloud.coordinates)
-                for _ in rounds
-            ]
-        ),
-        "spectrum": np.stack(
-            [type_statistics(matched_gaussian(spectrum, len(means.types), rng)) for _ in rounds]
-        ),
+        "shuffle": [
+            type_statistics(shuffled_types(means.activations, rng) @ cloud.coordinates)
+            for _ in rounds
+        ],
+        "spectrum": [
+            type_statistics(matched_gaussian(spectrum, len(means.types), rng)) for _ in rounds
+        ],
     }
-    slots = np.searchsorted(means.types, ids)
+    slots, n_types = np.searchsorted(means.types, ids), len(means.types)
     samples = [
-        type_statistics(
-            weighted_means(core.activations, slots, len(means.types), rng) @ cloud.coordinates
-        )
+        type_statistics(weighted_means(core.activations, slots, n_types, rng) @ cloud.coordinates)
         for _ in range(level.resamples)
     ]
-    scales = dict.fromkeys(TYPE_STATISTICS, 1.0)
-    return _measured(TYPE_STATISTICS, observed, observed, draws, np.stack(samples), scales)
+    return named(TYPE_STATISTICS, observed, observed, draws, samples)
 
 
 def weighted_means(
@@ -238,26 +226,44 @@ def _of_tokens(token_ids: Array, level: Effort, rng: np.random.Generator) -> dic
     return {"token_entropy": Measured(value, low, high)}
 
 
-def _measured(
-    names: tuple[str, ...],
+def named(
+    names: Sequence[str],
     values: Float64Array,
     observed: Float64Array,
-    draws: Mapping[str, Float64Array],
-    samples: Float64Array,
-    scales: Mapping[str, float],
+    draws: Mapping[str, Sequence[Float64Array]],
+    samples: Sequence[Float64Array],
+    scales: Mapping[str, float] | None = None,
 ) -> dict[str, Measured]:
-    """Put together values (m,), draws (rounds, m) and samples (resamples, m) of m statistics."""
+    """Put together what was found of m statistics.
+
+    Parameters
+    ----------
+    names
+        Of the statistics; their measures say which nulls apply.
+    values
+        float64 (m,), of all points.
+    observed
+        float64 (m,), of as many points as a draw has.
+    draws
+        By null, float64 (m,) of each draw.
+    samples
+        float64 (m,) of each resample.
+    scales
+        From the spread between samples to the sampling error of the value, by name; 1 if None.
+    """
     found = {}
+    table = {null: np.stack(rows) for null, rows in draws.items()}
+    spread = np.stack(samples)
     for place, name in enumerate(names):
-        measure = BY_NAME[name]
+        measure, value = BY_NAME[name], float(values[place])
         nulls: dict[str, Null] = {
-            null: null_of(float(observed[place]), draws[null][:, place], measure.evidence)
+            null: null_of(float(observed[place]), table[null][:, place], measure.evidence)
             for null in measure.nulls
         }
         # A band of stability is how far the measure moves, as it is.
-        scale = scales[name] if measure.interval == "confidence" else 1.0
+        scale = 1.0 if scales is None or measure.interval == "stability" else scales[name]
         low, high = interval(
-            float(values[place]), samples[:, place], scale=scale, low=measure.low, high=measure.high
+            value, spread[:, place], scale=scale, low=measure.low, high=measure.high
         )
-        found[name] = Measured(float(values[place]), low, high, nulls)
+        found[name] = Measured(value, low, high, nulls)
     return found

@@ -166,6 +166,13 @@ MEASURES: tuple[Measure, ...] = (
         "this project",
     ),
     Measure(
+        "type_dimension", "Dimension of types", "", 0, None,
+        "token types lie on a surface rather than on a curve, or fill a space",
+        "types", "low", BOTH, "confidence",
+        "slope of ln C(r) on ln r over type means, between the nearest 5 % and 30 % of the pairs",
+        "Grassberger and Procaccia (1983)",
+    ),
+    Measure(
         "type_participation_ratio", "Participation of types", "", 1, None,
         "token types differ in more directions; as many as types less one if they have no order",
         "types", "low", ("shuffle",), "confidence",

@@ -3,7 +3,11 @@
 import numpy as np
 
 from feature_manifold.core.arrays import Float64Array
-from feature_manifold.geometry.measures.dimension import participation_ratio, two_nn
+from feature_manifold.geometry.measures.dimension import (
+    correlation_dimension,
+    participation_ratio,
+    two_nn,
+)
 from feature_manifold.geometry.measures.loops import (
     Loops,
     landmarks,
@@ -36,6 +40,7 @@ TYPE_STATISTICS = (
     "type_loop",
     "type_loop_second",
     "type_loop_ratio",
+    "type_dimension",
     "type_participation_ratio",
 )
 
@@ -96,6 +101,7 @@ def type_statistics(means: Float64Array) -> Float64Array:
             found.longest / polygon,
             found.second / polygon,
             found.ratio,
+            correlation_dimension(means),
             participation_ratio(principal_of(means).variances),
         ]
     )
