@@ -99,6 +99,8 @@ def test_a_frequent_sequence_is_looked_for_in_a_sample(monkeypatch: pytest.Monke
     monkeypatch.setattr(occurrences, "MAX_CANDIDATES", 50)
     found = rows_of_sequence(type_rows_of(table.token_id), table, [1, 2])
     assert (found.n_used, found.n_occurrences, found.is_exact) == (50, 500, False)
+    none = rows_of_sequence(type_rows_of(table.token_id), table, [1, 1])
+    assert (none.n_used, none.n_occurrences, none.is_exact) == (0, 0, False)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def totals_of(dense: Array) -> Totals:
 
 def search(dense: Array, rows: list[int], **options: Any) -> Responsible:
     by_token = by_token_of(reference.by_latent_of(dense))
-    found = Occurrences(np.array(rows, dtype=np.int64), len(rows))
+    found = Occurrences(np.array(rows, dtype=np.int64), len(rows), True)
     return responsible_latents(by_token, totals_of(dense), found, **options)
 
 

@@ -149,7 +149,7 @@ class LatentSearch:
         """Return the latents that fire at some token rows, for instance a region of a cloud."""
         n_tokens = self._source.tokens.n_tokens
         distinct = distinct_rows(checked_rows(rows, n_tokens=n_tokens, most=MAX_GIVEN_ROWS))
-        return self._responsible(Occurrences(distinct, len(distinct)), order, limit)
+        return self._responsible(Occurrences(distinct, len(distinct), True), order, limit)
 
     def by_label(self, text: str, *, limit: int = 50) -> tuple[LabelHit, ...]:
         """Return the latents whose label holds a text; see ``labels.LabelSearch.find``."""
@@ -219,7 +219,8 @@ class LatentSearch:
         found = [rows_of_sequence(type_rows, self._source.tokens, ids) for ids in sequences]
         rows = distinct_rows(np.concatenate([one.rows for one in found]))
         exact = all(one.is_exact for one in found)
-        return Occurrences(rows, len(rows) if exact else sum(one.n_occurrences for one in found))
+        n_occurrences = len(rows) if exact else sum(one.n_occurrences for one in found)
+        return Occurrences(rows, n_occurrences, exact)
 
     def _responsible(self, found: Occurrences, order: Order, limit: int) -> Responsible:
         return responsible_latents(

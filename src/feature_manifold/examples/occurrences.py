@@ -27,20 +27,18 @@ class Occurrences:
         int64 (n_used,), rising.
     n_occurrences
         How many there are in all; an estimate where a sequence was looked for in a sample.
+    is_exact
+        Whether the rows are all there are.
     """
 
     rows: Int64Array
     n_occurrences: int
+    is_exact: bool
 
     @property
     def n_used(self) -> int:
         """Number of rows."""
         return len(self.rows)
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether the rows are all there are."""
-        return self.n_used == self.n_occurrences
 
 
 def evenly_spaced(n: int, most: int) -> Int64Array:
@@ -52,7 +50,8 @@ def evenly_spaced(n: int, most: int) -> Int64Array:
 
 def sampled(found: Occurrences, most: int) -> Occurrences:
     """Return at most ``most`` of the rows, spaced evenly."""
-    return Occurrences(found.rows[evenly_spaced(found.n_used, most)], found.n_occurrences)
+    rows = found.rows[evenly_spaced(found.n_used, most)]
+    return Occurrences(rows, found.n_occurrences, found.is_exact and len(rows) == found.n_used)
 
 
 def rows_of_token_ids(type_rows: TypeRows, token_ids: Sequence[int], *, most: int) -> Occurrences:
@@ -73,7 +72,7 @@ def rows_of_token_ids(type_rows: TypeRows, token_ids: Sequence[int], *, most: in
         If there are none, too many, or negative ones.
     """
     rows, _, total = _rows_and_groups(type_rows, [token_ids], most)
-    return Occurrences(np.sort(rows), total)
+    return Occurrences(np.sort(rows), total, len(rows) == total)
 
 
 def rows_of_groups(
@@ -86,7 +85,7 @@ def rows_of_groups(
     """
     rows, group, total = _rows_and_groups(type_rows, groups, most)
     order = np.argsort(rows)
-    return Occurrences(rows[order], total), group[order]
+    return Occurrences(rows[order], total, len(rows) == total), group[order]
 
 
 def _rows_and_groups(
@@ -144,9 +143,8 @@ def rows_of_sequence(
             first, last = first[equal], last[equal]
     same = window_of(table, first) == window_of(table, last)
     rows = last[same]
-    if len(looked_at) == len(candidates):
-        return Occurrences(rows, len(rows))
-    return Occurrences(rows, len(rows) * len(candidates) // len(looked_at))
+    estimate = len(rows) * len(candidates) // max(1, len(looked_at))
+    return Occurrences(rows, estimate, len(looked_at) == len(candidates))
 
 
 def window_of(table: TokenTable, rows: Int64Array) -> Int64Array:
