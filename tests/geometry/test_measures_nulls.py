@@ -134,7 +134,7 @@ CONTINUOUS = {"separability", "separability_corrected", "engels_score", "intrins
 
 @pytest.mark.parametrize("null", ["shuffle", "spectrum"])
 def test_p_values_are_uniform_on_data_that_has_nothing(null: str) -> None:
-    n_sets = 45
+    n_sets = 36
     for name, p in p_values(null, n_sets).items():
         p = p[~np.isnan(p)]
         for level in (0.1, 0.2, 0.5):
@@ -146,10 +146,10 @@ def test_p_values_are_uniform_on_data_that_has_nothing(null: str) -> None:
 
 
 def test_intervals_are_as_wide_as_the_scatter_of_fresh_samples() -> None:
-    effort = Effort(**{**vars(LITTLE), "rounds": 1, "resamples": 20})
+    effort = Effort(**{**vars(LITTLE), "rounds": 1, "resamples": 12})
     names = ("separability_corrected", "mixture", "intrinsic_dimension", "participation_ratio")
     found: list[dict[str, Measured]] = []
-    for number in range(30):
+    for number in range(24):
         rng = generator(number, "test", "coverage")
         turn = 2 * np.pi * rng.random(600)
         peaks = 2 * np.pi * np.arange(6) / 6
@@ -167,7 +167,7 @@ def test_intervals_are_as_wide_as_the_scatter_of_fresh_samples() -> None:
         )
         covered = ((low <= values.mean()) & (values.mean() <= high)).mean()
         assert covered >= 0.8, (name, covered)
-        assert 0.5 < (high - low).mean() / (2 * 2.09 * values.std(ddof=1)) < 1.8, name
+        assert 0.5 < (high - low).mean() / (2 * 2.2 * values.std(ddof=1)) < 1.8, name
 
 
 def test_an_interval_stays_within_bounds_and_takes_no_level_from_samples() -> None:

@@ -98,9 +98,8 @@ def slow_mixture(plane: Float64Array) -> tuple[float, float]:
     shares = np.zeros((90, 161))
     for direction in range(90):
         along = centred @ [np.cos(np.pi * direction / 90), np.sin(np.pi * direction / 90)]
-        for place, offset in enumerate(np.linspace(-2, 2, 161) * along.std()):
-            moved = along + offset
-            shares[direction, place] = (np.abs(moved) < 0.1 * np.sqrt((moved**2).mean())).mean()
+        moved = along[:, None] + np.linspace(-2, 2, 161) * along.std()
+        shares[direction] = (np.abs(moved) < 0.1 * np.sqrt((moved**2).mean(axis=0))).mean(axis=0)
     return shares.max(), shares[:, 80].max()
 
 
