@@ -88,7 +88,7 @@ class FittedCoordinate:
         )
 
     def missing(self, most: int = 10) -> Table[MissingMember]:
-        """Return latents outside the cluster that would fill a dent along the coordinate."""
+        """Return latents outside the cluster that fire, along the coordinate, where they point."""
         experiment = self.cloud.experiment
         found = missing_members(
             self.cloud.exact,
@@ -107,7 +107,8 @@ class FittedCoordinate:
                 "label": lambda member: experiment.label(member.latent),
                 "lift": lambda member: member.lift,
                 "of core tokens": lambda member: member.share,
-                "explained": lambda member: member.explained,
+                "adds": lambda member: member.adds,
+                "points there": lambda member: member.alignment,
                 "p": lambda member: member.p,
             },
             title="missing members",

@@ -23,12 +23,13 @@ FEWEST_FIRINGS = 8
 """On the tokens read; a latent that fires less often there is not looked at."""
 
 LEAST_LIFT = 3.0
+LEAST_ALIGNMENT = 0.5
 LARGEST_P = 0.05
 
 
 @dataclass(frozen=True)
 class MissingMember:
-    """A latent that would fill a dent in what the cluster does along its coordinate.
+    """A latent outside a cluster that fires where, along its coordinate, the decoder row points.
 
     Attributes
     ----------
@@ -38,23 +39,27 @@ class MissingMember:
         How much likelier it fires on a core token of the cluster than on any token.
     share
         Share of the core tokens read on which it fires.
-    explained
-        How much evener it would make the cluster's summed activation along the coordinate: share of
-        the variance between places that goes away. Positive.
+    adds
+        How much it would stretch the cluster along the axes of the fit, to first order: sum of the
+        inner products of its reconstructions and the points, over that of the points' squares.
     alignment
         Cosine, in the axes of the fit, of its decoder row and the mean of the points on which it
         fires, from the middle of the core types.
+    evens
+        Share of the variance of the cluster's summed activation between places that would go away
+        with it: near 1 if the coordinate has one dent and this fills it, below 0 if it fires where
+        much does.
     p
-        Chance that it fires so much more where the cluster fires less, or so much more where its
-        decoder row points (the greater of the two), if its activations fell on the tokens read at
-        random, times the number of latents looked at; at most 1.
+        Chance that it fires so much more where its decoder row points, if its activations fell on
+        the tokens read at random, times the number of latents looked at; at most 1.
     """
 
     latent: int
     lift: float
     share: float
-    explained: float
+    adds: float
     alignment: float
+    evens: float
     p: float
 
 
@@ -65,7 +70,7 @@ class MissingMembers:
     Attributes
     ----------
     members
-        Those with a lift of 3, a p of 0.05 and ``explained`` above 0; most explained first.
+        Those with a lift of 3, a p of 0.05 and an alignment of 0.5; those that add most first.
     n_looked_at
         Latents outside the cluster that fire eight times or more on the tokens read.
     n_tokens_read
@@ -101,13 +106,13 @@ def missing_members(
     seed: int,
     most: int = 10,
 ) -> MissingMembers:
-    """Look for latents that fire where a cluster fires less than elsewhere, and point there.
+    """Look for latents that fire, along a coordinate, where their decoder rows point.
 
-    Members that share a coordinate add up to about the same everywhere; where one is missing there
-    is a dent. Both sums that speak for a latent, of its activations times the depth of the dent and
-    times the way that its decoder row reaches towards each point, are linear in the activations, so
-    that their mean and variance over all ways to deal these to the tokens are known exactly; p is
-    of the normal law with these. Work is bounded by ``MOST_TOKENS`` and ``MOST_CANDIDATES``.
+    A latent that belongs on the manifold pushes the tokens on which it fires further out to where
+    they are already. The sum of its activations times the way that its row reaches towards each
+    point is linear in the activations, so that its mean and variance over all ways to deal these to
+    the tokens are known exactly; p is of the normal law with these. Work is bounded by
+    ``MOST_TOKENS`` and ``MOST_CANDIDATES``.
 
     Parameters
     ----------
@@ -135,18 +140,20 @@ def missing_members(
     found = np.sort(found[np.argsort(-on[found], kind="stable")[:MOST_CANDIDATES]])
     members: tuple[MissingMember, ...] = ()
     if len(found):
-        explained, alignment, p = _evidence(cloud, coordinate, curves, decoder, read, found)
+        adds, alignment, p = _reach(cloud, coordinate, decoder, read, found)
+        evens = _evens(curves, read, found)
         p = np.minimum(p * looked_at, 1.0)
-        good = np.flatnonzero((p <= LARGEST_P) & (explained > 0))
-        best = good[np.argsort(-explained[good], kind="stable")[:most]]
+        good = np.flatnonzero((p <= LARGEST_P) & (alignment >= LEAST_ALIGNMENT))
+        best = good[np.argsort(-adds[good], kind="stable")[:most]]
         members = tuple(
             MissingMember(
-                int(found[at]),
-                float(lift[found[at]]),
-                float(on[found[at]] / len(read.rows)),
-                float(explained[at]),
-                float(alignment[at]),
-                float(p[at]),
+                latent=int(found[at]),
+                lift=float(lift[found[at]]),
+                share=float(on[found[at]] / len(read.rows)),
+                adds=float(adds[at]),
+                alignment=float(alignment[at]),
+                evens=float(evens[at]),
+                p=float(p[at]),
             )
             for at in best.tolist()
         )
@@ -171,40 +178,41 @@ def _read(by_token: FiringsByToken, cloud: Cloud, core: Int64Array, seed: int) -
     )
 
 
-def _evidence(
-    cloud: Cloud,
-    coordinate: Coordinate,
-    curves: TuningCurves,
-    decoder: Array,
-    read: _Read,
-    found: Int64Array,
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return ``explained``, ``alignment`` and the uncorrected ``p`` of some latents."""
+def _answers(read: _Read, found: Int64Array) -> sp.csr_matrix:
+    """Return the activations of some latents on the tokens read, (m, n)."""
     at = np.minimum(np.searchsorted(found, read.latent), len(found) - 1)
     own = found[at] == read.latent
     shape = (len(found), len(read.rows))
-    answers = sp.csr_matrix((read.activation[own], (at[own], read.token[own])), shape=shape)
+    return sp.csr_matrix((read.activation[own], (at[own], read.token[own])), shape=shape)
 
-    place, n_places = curves.place[read.rows], len(curves.counts)
-    here = sp.csr_matrix((np.ones(shape[1]), (np.arange(shape[1]), place)), (shape[1], n_places))
-    counts = np.bincount(place, minlength=n_places)
-    level = np.nan_to_num(curves.mean).sum(axis=0)
-    known = counts > 0
-    filled = level + (answers @ here).toarray() / np.maximum(counts, 1)
-    variance = max(float(level[known].var()), 1e-300)
-    explained = 1 - filled[:, known].var(axis=1) / variance
 
-    frame = coordinate.frame
+def _reach(
+    cloud: Cloud, coordinate: Coordinate, decoder: Array, read: _Read, found: Int64Array
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Return ``adds``, ``alignment`` and the uncorrected ``p`` of some latents, each (m,)."""
+    answers, frame = _answers(read, found), coordinate.frame
     rows = np.asarray(decoder[found], dtype=np.float64) @ (frame.axes @ cloud.basis).T
     points = cloud.activations[read.rows] @ (cloud.coordinates @ frame.axes.T)
     points = points - frame.axes @ frame.mean
     pull = answers @ points
+    towards = (pull * rows).sum(axis=1)
     lengths = np.linalg.norm(pull, axis=1) * np.linalg.norm(rows, axis=1)
-    alignment = (pull * rows).sum(axis=1) / np.maximum(lengths, 1e-300)
-    reach = points @ rows.T
-    dent = np.broadcast_to(-level[place][:, None], reach.shape)
-    p = norm.sf(np.minimum(_surprise(answers, reach), _surprise(answers, dent)))
-    return explained, alignment, p
+    adds = towards / max(float((points**2).sum()), 1e-300)
+    p = norm.sf(_surprise(answers, points @ rows.T))
+    return adds, towards / np.maximum(lengths, 1e-300), p
+
+
+def _evens(curves: TuningCurves, read: _Read, found: Int64Array) -> Float64Array:
+    """Return by how much of itself the variance of activation between places would fall, (m,)."""
+    n, n_places = len(read.rows), len(curves.counts)
+    place = curves.place[read.rows]
+    here = sp.csr_matrix((np.ones(n), (np.arange(n), place)), shape=(n, n_places))
+    counts = np.bincount(place, minlength=n_places)
+    level = np.nan_to_num(curves.mean).sum(axis=0)
+    filled = level + (_answers(read, found) @ here).toarray() / np.maximum(counts, 1)
+    known = counts > 0
+    evens: Float64Array = 1 - filled[:, known].var(axis=1) / max(float(level[known].var()), 1e-300)
+    return evens
 
 
 def _surprise(answers: sp.csr_matrix, scores: Float64Array) -> Float64Array:

@@ -14,18 +14,26 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from feature_manifold.core.arrays import Float64Array, Int64Array
+from feature_manifold.core.arrays import Float64Array
 from feature_manifold.core.rng import generator
 from feature_manifold.geometry.cloud import Cloud
 from feature_manifold.geometry.coordinate.coordinate import Coordinate
+from feature_manifold.geometry.coordinate.dealing import (
+    dealt_firings,
+    dealt_profiles,
+    locality,
+    resampled,
+)
 from feature_manifold.geometry.coordinate.tuning import TuningCurves
+from feature_manifold.geometry.measures.resampling import interval
 from feature_manifold.geometry.measures.results import Measured, null_of
 
 Verdict = Literal["tiling", "global", "dilution"]
 VERDICTS: tuple[Verdict, ...] = ("tiling", "global", "dilution")
 
-ON_AN_ARC = 0.5
-"""Least tiling: on average, a firing latent covers half of the places at most."""
+ON_AN_ARC = {True: 1 / 3, False: 1 / 2}
+"""Least tiling, where all axes close and where one does not: that of members which fire on half of
+the coordinate each."""
 
 COVERED = 0.9
 """Least share of the places at which a member of the tiling fires on a token, on average."""
@@ -37,15 +45,13 @@ OVERLAP = 0.1
 """Least share of the lesser one's firing that two overlapping curves have in common."""
 
 SIGNIFICANT = 0.05
-"""Largest p of the tiling against the within-latent shuffle."""
+"""Largest p of the tiling, against both nulls."""
 
 PER_AXIS = 2
 """A compact group has so many atoms for each axis of the span at most: one each way."""
 
 DENSE = 0.4
 """Least share of a compact group's atoms that fire on a token."""
-
-N_BLOCKS = 20
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,12 @@ class Tiling:
     ----------
     tiling
         1 - mean width of the members' firing along the coordinate, hubs left out, each weighted by
-        how much it fires. The width of a curve f over b places is (sum f)^2 / (b sum f^2) (Treves
-        and Rolls 1991): 1 if it is flat, w if it fires on a share w of the places alike. Evidence
-        is high. Null ``shuffle``: every member's firings are dealt to the core tokens at random.
-        The interval is of a bootstrap of twenty stretches of the corpus. NaN without a member that
-        is no hub.
+        how much it fires; the width is 1 if it is flat and about w on a stretch of share w
+        (`dealing.locality`). Evidence is high. Null ``shuffle``: every member's firings are dealt
+        to the core tokens at random. Null ``types``: every member's tuning is dealt to the core
+        types at random, and the map of the types made anew; it keeps how choosy members are, and
+        destroys that they choose neighbours. The interval is of a bootstrap of twenty stretches of
+        the corpus. NaN without a member that is no hub.
     coverage
         Share of the places at which a token fires one of them or more, on average.
     active
@@ -75,9 +82,9 @@ class Tiling:
     n_span
         Principal axes of the fit.
     verdict
-        ``tiling`` if tiling, coverage, overlap and p all pass; else ``global`` if there are two
-        members an axis at most, hubs included, and two fifths of them fire on a token on average;
-        else ``dilution``.
+        ``global`` if there are two members an axis at most, hubs included, and two fifths of them
+        fire on a token on average; else ``tiling`` if tiling, its ps, coverage and overlap all
+        pass; else ``dilution``.
     """
 
     tiling: Measured
@@ -106,30 +113,31 @@ def measure_tiling(
     cloud, coordinate, curves
         A cluster, its coordinate and its tuning curves.
     seed
-        Of the shuffles and the bootstrap.
+        Of the nulls and the bootstrap.
     rounds, resamples
-        Draws from the null, and samples behind the interval.
+        Draws from each null, and samples behind the interval.
     """
     known = curves.is_known
     firing = curves.firing[:, known]
     tiles = ~curves.is_hub & (firing.sum(axis=1) > 0)
-    names = ("coordinate", "tiling", *map(str, cloud.latents.tolist()))
     measured = Measured(float("nan"))
     if tiles.any():
-        counts = curves.counts[known]
-        blocks = _fires_by_block(cloud, curves)[:, tiles][:, :, known]
-        value = float(locality(firing[tiles]))
-        draws = _shuffled(blocks.sum(axis=0), counts, rounds, generator(seed, *names, "shuffle"))
-        low, high = _interval(
-            blocks, _counts_by_block(curves)[:, known], resamples, generator(seed, *names, "blocks")
-        )
-        nulls = {"shuffle": null_of(value, draws, "high")}
-        measured = Measured(value, min(low, value), max(high, value), nulls)
+        measured = _measured(cloud, coordinate, curves, tiles, seed, rounds, resamples)
     active = firing[tiles].sum(axis=0)
-    n_active = firing.sum(axis=0)
     coverage = float((active >= 1).mean()) if known.any() else 0.0
     overlap = _overlap(curves, coordinate, tiles)
-    n_span = coordinate.frame.n_axes
+    n_span, k = coordinate.frame.n_axes, len(curves.latents)
+    is_dense = known.any() and float(firing.sum(axis=0).mean()) >= DENSE * k
+    verdict: Verdict = "dilution"
+    if k <= PER_AXIS * n_span and is_dense:
+        verdict = "global"
+    elif (
+        measured.value >= ON_AN_ARC[all(coordinate.periodic)]
+        and all(null.p <= SIGNIFICANT for null in measured.nulls.values())
+        and coverage >= COVERED
+        and overlap >= OVERLAPPING
+    ):
+        verdict = "tiling"
     return Tiling(
         tiling=measured,
         coverage=coverage,
@@ -138,97 +146,53 @@ def measure_tiling(
         n_members=int(tiles.sum()),
         n_hubs=int(curves.is_hub.sum()),
         n_span=n_span,
-        verdict=_verdict(
-            measured,
-            coverage,
-            overlap,
-            is_compact=len(curves.latents) <= PER_AXIS * n_span,
-            share_active=float(n_active.mean()) / len(curves.latents) if known.any() else 0.0,
-        ),
+        verdict=verdict,
     )
 
 
-def locality(firing: Float64Array) -> Float64Array:
-    """Return 1 - the mean width of curves (.., k, b), weighted by their sums, float64 (..,)."""
-    total = firing.sum(axis=-1)
-    square = (firing**2).sum(axis=-1) * firing.shape[-1]
-    width = np.divide(total**2, square, out=np.ones_like(total), where=square > 0)
-    weight = np.maximum(total.sum(axis=-1), 1e-300)
-    local: Float64Array = 1 - (total * width).sum(axis=-1) / weight
-    return local
-
-
-def _verdict(
-    tiling: Measured, coverage: float, overlap: float, *, is_compact: bool, share_active: float
-) -> Verdict:
-    tiles = (
-        tiling.value >= ON_AN_ARC
-        and coverage >= COVERED
-        and overlap >= OVERLAPPING
-        and tiling.nulls["shuffle"].p <= SIGNIFICANT
+def _measured(
+    cloud: Cloud,
+    coordinate: Coordinate,
+    curves: TuningCurves,
+    tiles: npt.NDArray[np.bool_],
+    seed: int,
+    rounds: int,
+    resamples: int,
+) -> Measured:
+    names = ("coordinate", "tiling", *map(str, cloud.latents.tolist()))
+    known = curves.is_known
+    apart = distances(curves.centres[known], coordinate)
+    n_axes = coordinate.n_axes
+    value = float(locality(curves.firing[tiles][:, known], apart, n_axes=n_axes))
+    counts = curves.counts[known]
+    fires = np.round(curves.firing[tiles][:, known] * counts).astype(np.int64)
+    rng = generator(seed, *names, "shuffle")
+    draws = locality(dealt_firings(fires, counts, rounds, rng) / counts, apart, n_axes=n_axes)
+    nulls = {"shuffle": null_of(value, draws, "high")}
+    observed, draws = dealt_profiles(
+        cloud, coordinate, tiles, rounds, generator(seed, *names, "types")
     )
-    if is_compact and share_active >= DENSE:
-        return "global"
-    return "tiling" if tiles else "dilution"
-
-
-def _block_of_point(curves: TuningCurves) -> Int64Array:
-    """Return which of twenty stretches of the corpus each point is in, alike in core tokens."""
-    core = curves.place >= 0
-    before: Int64Array = np.cumsum(core) - core
-    blocks: Int64Array = before * N_BLOCKS // max(int(core.sum()), 1)
-    return blocks
-
-
-def _counts_by_block(curves: TuningCurves) -> Float64Array:
-    n = len(curves.counts)
-    core = curves.place >= 0
-    cell = _block_of_point(curves)[core] * n + curves.place[core]
-    return np.bincount(cell, minlength=N_BLOCKS * n).reshape(N_BLOCKS, n).astype(np.float64)
-
-
-def _fires_by_block(cloud: Cloud, curves: TuningCurves) -> Float64Array:
-    """Return how often each member fires in each stretch at each place, (N_BLOCKS, k, b)."""
-    n, k = len(curves.counts), len(curves.latents)
-    per_point = np.diff(cloud.activations.indptr)
-    place = np.repeat(curves.place, per_point)
-    inside = place >= 0
-    block = np.repeat(_block_of_point(curves), per_point)[inside]
-    cell = (block * k + cloud.activations.indices[inside]) * n + place[inside]
-    counted = np.bincount(cell, minlength=N_BLOCKS * k * n)
-    return counted.reshape(N_BLOCKS, k, n).astype(np.float64)
-
-
-def _shuffled(
-    fires: Float64Array, counts: Int64Array, rounds: int, rng: np.random.Generator
-) -> Float64Array:
-    """Draw the locality of members (k, b) whose firings are dealt to tokens at random.
-
-    How often a member then fires at each place is multivariate hypergeometric, so that no token is
-    touched.
-    """
-    drawn = np.stack(
+    nulls["types"] = null_of(observed, draws, "high")
+    rng = generator(seed, *names, "blocks")
+    samples = np.array(
         [
-            rng.multivariate_hypergeometric(counts, int(n), size=rounds, method="marginals")
-            for n in fires.sum(axis=1)
-        ],
-        axis=1,
+            float(locality(sample[tiles][:, known], apart, n_axes=n_axes))
+            for sample in resampled(cloud, curves, resamples, rng)
+        ]
     )
-    return locality(drawn / counts)
+    low, high = interval(value, samples, scale=1.0, low=None, high=1.0)
+    return Measured(value, low, high, nulls)
 
 
-def _interval(
-    fires: Float64Array, counts: Float64Array, resamples: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Return the 95 % interval of the locality over resampled stretches of the corpus."""
-    taken = rng.multinomial(N_BLOCKS, np.full(N_BLOCKS, 1 / N_BLOCKS), size=resamples)
-    samples = np.empty(resamples)
-    for at, weight in enumerate(taken):
-        tokens = weight @ counts
-        some = tokens > 0
-        samples[at] = locality(np.tensordot(weight, fires, axes=1)[:, some] / tokens[some])
-    low, high = np.quantile(samples, [0.025, 0.975]).tolist()
-    return low, high
+def distances(places: Float64Array, coordinate: Coordinate) -> Float64Array:
+    """Return distances between places (b, a) along a coordinate, float64 (b, b).
+
+    Each axis counts as a share of its extent, so that on a surface neither outweighs the other.
+    """
+    span = np.maximum(coordinate.extent[:, 1] - coordinate.extent[:, 0], 1e-300)
+    apart = coordinate.apart(places[:, None], places[None]) / span
+    found: Float64Array = np.linalg.norm(apart, axis=2)
+    return found
 
 
 def _overlap(curves: TuningCurves, coordinate: Coordinate, tiles: npt.NDArray[np.bool_]) -> float:

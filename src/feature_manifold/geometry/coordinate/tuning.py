@@ -1,4 +1,8 @@
-"""Tuning curves: how the members of a cluster answer along its coordinate."""
+"""Tuning curves: how the members of a cluster answer along its coordinate.
+
+A token counts at the place of its type. Its own place would not do: it is made of the very firings
+that are to be plotted against it, so that even members that fire at random would look tuned.
+"""
 
 from dataclasses import dataclass
 
@@ -26,8 +30,11 @@ HALF = 0.5
 FLAT = 0.75
 """A latent that stays above half of its peak over this share of the places is a hub."""
 
-PEAK_REACH = 1.5
-"""Places around the highest one over which the peak is averaged."""
+PEAK_REACH = 1 / 8
+"""Share of each axis, to either side of the peak, over which it is averaged."""
+
+PEAK_ROUNDS = 3
+"""Of averaging about the last average: the highest place may lie to one side of the peak."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,10 @@ class TuningCurves:
     edges
         For each axis, float64 (places of the axis + 1,).
     centres
-        float64 (b, a); on a surface the second axis runs fastest.
+        float64 (b, a): mean coordinate of the core types of each place, or its middle if it has
+        none. On a surface the second axis runs fastest.
     place
-        int64 (n_points,), place of each of the cloud's points; -1 if its type is not core.
+        int64 (n_points,), place of the type of each of the cloud's points; -1 if it is not core.
     counts
         int64 (b,), core tokens at each place.
     mean
@@ -52,8 +60,8 @@ class TuningCurves:
         float64 (k, b), share of them on which the latent fires. NaN, like ``mean``, at places with
         fewer than five tokens.
     peak
-        float64 (k, a), where the mean activation is highest: its centre of mass over the highest
-        place and those next to it.
+        float64 (k, a), where the mean activation is highest: its centre of mass over the places up
+        to an eighth of the axis away.
     width
         float64 (k,), share of the places at which the mean is at least half of the highest.
     peak_to_mean
@@ -97,7 +105,7 @@ def tuning_curves(
         A cluster and the coordinate fitted to it.
     n_places
         Bins of each axis, of equal width; None for 24 on a circle or curve and 8 on each axis of a
-        surface. Tokens beyond the ends of a curve or sheet count at the ends.
+        surface.
 
     Raises
     ------
@@ -111,7 +119,8 @@ def tuning_curves(
     if n_places < 2:
         raise InputError(f"Tuning curves of {n_places} places; 2 are needed at least.")
     edges = tuple(np.linspace(low, high, n_places + 1) for low, high in coordinate.extent)
-    place = _places(coordinate, edges)
+    of_type = _places(coordinate.type_values, edges)
+    place = np.where(coordinate.type_index >= 0, of_type[coordinate.type_index], -1)
     n = n_places**coordinate.n_axes
     counts = np.bincount(place[place >= 0], minlength=n).astype(np.int64)
     sums, fires = sums_by_place(cloud, place, n)
@@ -119,8 +128,7 @@ def tuning_curves(
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(known, sums / counts, np.nan)
         firing = np.where(known, fires / counts, np.nan)
-    middles = np.meshgrid(*((edge[1:] + edge[:-1]) / 2 for edge in edges), indexing="ij")
-    centres = np.stack([middle.ravel() for middle in middles], axis=1)
+    centres = _centres(coordinate, edges, of_type)
     level = np.where(known, mean, 0.0)
     top = level.max(axis=1, initial=0)
     n_known = max(int(known.sum()), 1)
@@ -156,14 +164,28 @@ def sums_by_place(cloud: Cloud, place: Int64Array, n: int) -> tuple[Float64Array
     return sums.astype(np.float64).reshape(k, n), fires.astype(np.float64).reshape(k, n)
 
 
-def _places(coordinate: Coordinate, edges: tuple[Float64Array, ...]) -> Int64Array:
-    place = np.zeros(len(coordinate.values), dtype=np.int64)
+def _places(values: Float64Array, edges: tuple[Float64Array, ...]) -> Int64Array:
+    """Return the bin of each coordinate (m, a), int64 (m,)."""
+    place = np.zeros(len(values), dtype=np.int64)
     for axis, edge in enumerate(edges):
         n = len(edge) - 1
         step = max(float(edge[-1] - edge[0]) / n, 1e-300)
-        bins = np.floor((coordinate.values[:, axis] - edge[0]) / step).astype(np.int64)
+        bins = np.floor((values[:, axis] - edge[0]) / step).astype(np.int64)
         place = place * n + np.clip(bins, 0, n - 1)
-    return np.where(coordinate.type_index >= 0, place, -1)
+    return place
+
+
+def _centres(
+    coordinate: Coordinate, edges: tuple[Float64Array, ...], of_type: Int64Array
+) -> Float64Array:
+    """Return the mean coordinate of each place's types, float64 (b, a)."""
+    middles = np.meshgrid(*((edge[1:] + edge[:-1]) / 2 for edge in edges), indexing="ij")
+    centres = np.stack([middle.ravel() for middle in middles], axis=1)
+    counts = np.bincount(of_type, minlength=len(centres))
+    for axis, values in enumerate(coordinate.type_values.T):
+        sums = np.bincount(of_type, weights=values, minlength=len(centres))
+        centres[:, axis] = np.where(counts > 0, sums / np.maximum(counts, 1), centres[:, axis])
+    return centres
 
 
 def _peaks(
@@ -173,12 +195,11 @@ def _peaks(
     coordinate: Coordinate,
 ) -> Float64Array:
     """Return where each member's curve (k, b) is highest, float64 (k, a)."""
-    top = centres[level.argmax(axis=1)]
-    away = coordinate.apart(centres[None], top[:, None])
-    steps = np.array([edge[1] - edge[0] for edge in edges])
-    near = (np.abs(away) <= PEAK_REACH * steps).all(axis=2)
-    weight = level * near
-    total = np.maximum(weight.sum(axis=1), 1e-300)
-    peak: Float64Array = top + (weight[:, :, None] * away).sum(axis=1) / total[:, None]
-    turns = np.array(coordinate.periodic)
-    return np.where(turns, peak % (2 * np.pi), peak)
+    reach = PEAK_REACH * np.array([edge[-1] - edge[0] for edge in edges])
+    peak: Float64Array = centres[level.argmax(axis=1)]
+    for _ in range(PEAK_ROUNDS):
+        away = coordinate.apart(centres[None], peak[:, None])
+        weight = level * (np.abs(away) <= reach).all(axis=2)
+        total = np.maximum(weight.sum(axis=1), 1e-300)
+        peak = peak + (weight[:, :, None] * away).sum(axis=1) / total[:, None]
+    return np.where(coordinate.periodic, peak % (2 * np.pi), peak)
