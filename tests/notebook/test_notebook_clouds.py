@@ -89,7 +89,9 @@ def test_the_coordinate_orders_the_days(experiment: Experiment) -> None:
 
 
 def test_measures_stand_beside_what_chance_gives(experiment: Experiment) -> None:
-    measures = experiment.cloud(WEEKDAYS).measures()
+    measures = experiment.cloud(WEEKDAYS).measures(concept="weekdays")
+    assert measures["angular_r2"].value > 0.9
+    assert measures["cyclic_adjacency"].value == measures["concept_coverage"].value == 1
     loop = measures["type_loop"]
     assert loop.value > loop.nulls["spectrum"].median
     rows = {row["measure"]: row for row in measures.to_rows()}

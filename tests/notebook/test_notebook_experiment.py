@@ -15,7 +15,7 @@ from tests.notebook.planted import DAYS, HOSTILE, MONTHS, RARE, SILENT, WEEKDAYS
 
 def test_an_experiment_says_what_it_is(experiment: Experiment) -> None:
     assert isinstance(experiment, stored.Experiment)
-    assert repr(experiment).startswith("Experiment 'almanac_layer0_2k_small': org/toy, layer 0: ")
+    assert repr(experiment).startswith("Experiment 'almanac_layer0_2k_small': 22 latents, 3,360 t")
     assert experiment.label(WEEKDAYS[0]).strip() in DAYS
     with pytest.raises(InputError, match="No latent 99"):
         experiment.label(99)

@@ -182,21 +182,33 @@ class Cloud:
         return Projection(self, fitted)
 
     def measures(
-        self, *, effort: Literal["survey", "full"] = "survey", seed: int = 0
+        self,
+        *,
+        concept: Concept | str | None = None,
+        effort: Literal["survey", "full"] = "survey",
+        seed: int = 0,
     ) -> "Measures":
         """Measure the cloud: every measure with its interval and its nulls.
 
         Parameters
         ----------
+        concept
+            Name of a concept, or a concept, to measure it against as well; else the one by which
+            the cluster was found, if any.
         effort
             ``survey``: 19 draws of each null, as for each of a thousand candidates; ``full``: 199,
             and some tens of seconds.
         seed
             Of the draws.
+
+        Raises
+        ------
+        InputError
+            If there is no such concept.
         """
         from feature_manifold.notebook.measures import measured
 
-        return measured(self, effort=effort, seed=seed)
+        return measured(self, self._concept(concept), effort=effort, seed=seed)
 
     def coordinate(
         self, kind: Literal["circle", "curve", "surface"] | None = None
@@ -248,8 +260,16 @@ class Cloud:
         """
         from feature_manifold.notebook.figures import cloud_figure
 
-        chosen = self.experiment.find_concept(concept) if concept is not None else self.concept
-        return cloud_figure(self, planes=planes, concept=chosen, max_points=max_points, title=title)
+        return cloud_figure(
+            self,
+            planes=planes,
+            concept=self._concept(concept),
+            max_points=max_points,
+            title=title,
+        )
+
+    def _concept(self, concept: Concept | str | None) -> Concept | None:
+        return self.concept if concept is None else self.experiment.find_concept(concept)
 
     def __len__(self) -> int:
         return self.n_points

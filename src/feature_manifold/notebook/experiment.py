@@ -51,7 +51,10 @@ class Experiment(stored.Experiment):
         CorruptArtifactError
             If the vocabulary is too short.
         """
-        return [token_text(self.vocabulary, int(token_id)) for token_id in token_ids]
+        ids = np.fromiter(token_ids, dtype=np.int64)
+        types, place = np.unique(ids, return_inverse=True)
+        texts = [token_text(self.vocabulary, token_id) for token_id in types.tolist()]
+        return np.array(texts, dtype=object)[place].tolist() if texts else []
 
     def label(self, latent: int) -> str:
         """Return the text of the token on which a latent fires most.
@@ -61,7 +64,7 @@ class Experiment(stored.Experiment):
         InputError
             If there is no such latent.
         """
-        self.latent(latent)
+        self._check_latent(latent)
         return token_text(self.vocabulary, int(self.statistics["label_token_id"][latent]))
 
     def cloud(self, latents: int | Iterable[int]) -> Cloud:
@@ -248,11 +251,11 @@ class Experiment(stored.Experiment):
         )
 
     def __repr__(self) -> str:
-        statistics, metadata = self.statistics, self.metadata
-        model = f"{metadata['model_name']}, layer {metadata['layer']}: " if metadata else ""
+        # The index is what every experiment has.
+        firings = self.by_latent
         return (
-            f"Experiment '{self.id}': {model}{len(statistics):,} latents, "
-            f"{self.tokens.n_tokens:,} tokens, {self.by_latent.n_firings:,} firings"
+            f"Experiment '{self.id}': {firings.n_latents:,} latents, "
+            f"{firings.n_tokens:,} tokens, {firings.n_firings:,} firings"
         )
 
 

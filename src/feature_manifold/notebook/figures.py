@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from feature_manifold.core.arrays import Array, Float64Array, Int64Array
-from feature_manifold.core.concepts import Concept, match_concept
+from feature_manifold.core.concepts import Concept
 from feature_manifold.core.errors import InputError
 from feature_manifold.export.figures.colours import (
     apart_colours,
@@ -108,7 +108,7 @@ def _axes(cloud: Cloud, n: int) -> Pca:
 def _coloured_types(cloud: Cloud, concept: Concept | None) -> tuple[Int64Array, Float64Array]:
     """Return the token types that get a colour, in an order, int64 (m,), and colours (m, 3)."""
     if concept is not None:
-        match = match_concept(concept, cloud.experiment.search_index.vocabulary)
+        match = cloud.experiment.search_index.match(concept)
         is_there = np.isin(match.token_ids, cloud.token_ids)
         values = concept.values[match.steps[is_there]]
         order = np.argsort(values, kind="stable")

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from feature_manifold.core.concepts import Concept
+from feature_manifold.geometry.measures.concept import measure_concept, values_of_points
 from feature_manifold.geometry.measures.measure import measure_cloud
 from feature_manifold.geometry.measures.registry import BY_NAME
 from feature_manifold.geometry.measures.results import Measured
@@ -60,16 +62,31 @@ class Measures(Mapping[str, Measured]):
         return self.table._repr_html_()
 
 
-def measured(cloud: Cloud, *, effort: str, seed: int) -> Measures:
-    """Measure a cloud; see ``Cloud.measures``."""
-    found = measure_cloud(
-        cloud.exact,
-        cloud.token_ids,
-        core_types=cloud.core if len(cloud.core) else None,
-        seed=seed,
-        effort=effort,
+def measured(cloud: Cloud, concept: Concept | None, *, effort: str, seed: int) -> Measures:
+    """Measure a cloud, by itself and against a concept; see ``Cloud.measures``."""
+    found = dict(
+        measure_cloud(
+            cloud.exact,
+            cloud.token_ids,
+            core_types=cloud.core if len(cloud.core) else None,
+            seed=seed,
+            effort=effort,
+        )
     )
-    return Measures(found, title=f"measures of {len(cloud.latents)} latents")
+    title = f"measures of {len(cloud.latents)} latents"
+    if concept is not None:
+        match = cloud.experiment.search_index.match(concept)
+        values = values_of_points(cloud.token_ids, match.token_ids, concept.values[match.steps])
+        found |= measure_concept(
+            cloud.exact,
+            values,
+            period=concept.period,
+            n_steps=concept.n_steps,
+            seed=seed,
+            effort=effort,
+        )
+        title += f" against {concept.name}"
+    return Measures(found, title=title)
 
 
 def _of_null(null: str, field: str) -> Callable[[Row], Cell]:
