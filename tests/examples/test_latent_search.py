@@ -49,9 +49,7 @@ def test_a_cluster_equals_the_obvious_one(dense: Array, data: st.DataObject) -> 
         total = values[:, latent].sum()
         if (values[:, latent] > 0).sum() >= 2 and inside > SHARE * total:
             expected[latent] = inside / total
-    assert {m.latent: round(m.share, 6) for m in found.members} == {
-        latent: round(share, 6) for latent, share in expected.items()
-    }
+    assert {m.latent: m.share for m in found.members} == pytest.approx(expected, rel=1e-6)
     assert found.is_exact
     assert found.shares_are_exact
     for step, coverage in enumerate(found.steps):
@@ -119,13 +117,31 @@ def test_a_sample_of_the_rows_finds_the_same_latents_and_says_so(
     assert (part.is_exact, part.shares_are_exact) == (False, True)
     assert part.n_used == whole.n_occurrences // 3
     assert part.n_occurrences == whole.n_occurrences
-    assert {m.latent: round(m.share, 5) for m in part.members} == {
-        m.latent: round(m.share, 5) for m in whole.members
-    }
+    shares = {member.latent: member.share for member in whole.members}
+    assert {m.latent: m.share for m in part.members} == pytest.approx(shares, rel=1e-6)
     monkeypatch.setattr(clusters, "MAX_FIRINGS", 40 * len(part.members))
     rough = search.concept_cluster(concept)
     assert not rough.shares_are_exact
     assert set(rough.latents) == set(whole.latents)
+
+
+def test_a_sample_misses_neither_latents_of_many_words_nor_rare_ones_of_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Latent 0 fires on all of 100 words, 1 on one word at ten places that no sample reads."""
+    words = [f"x{number}" for number in range(101)]
+    table = table_of([[*range(100)] * 20, [100] * 2000])
+    dense = np.zeros((4000, 3), dtype=np.float16)
+    dense[:2000, 0] = 1
+    dense[np.flatnonzero(table.token_id[:2000] == 7)[1:11], 1] = 1
+    dense[2000:, 2] = 1
+    monkeypatch.setattr(responsible, "MAX_ROWS", 100)
+    search = LatentSearch(Searched(table, words, reference.by_latent_of(dense)))
+    found = search.concept_cluster(concept_of([[word] for word in words[:100]]))
+    assert found.n_used == 100
+    read = search.occurrences(range(100)).rows
+    assert not dense[read, 1].any()
+    assert found.latents == (0, 1)
 
 
 def test_the_members_kept_are_those_of_the_greatest_activation(

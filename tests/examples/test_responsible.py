@@ -67,10 +67,6 @@ def slow_answer(dense: Array, rows: list[int]) -> list[ResponsibleLatent]:
     return sorted(found, key=lambda one: (-one.lift_low, -one.fires_here, one.latent))
 
 
-def rounded(one: ResponsibleLatent) -> tuple[float, ...]:
-    return tuple(round(float(value), 9) for value in vars(one).values())
-
-
 @settings(deadline=None)
 @given(dense=activations(max_tokens=40, max_latents=8), data=st.data(), block=st.integers(1, 30))
 def test_latents_equal_the_obvious_ones_whatever_the_blocks(
@@ -83,8 +79,11 @@ def test_latents_equal_the_obvious_ones_whatever_the_blocks(
         patch.setattr(responsible, "BLOCK_FIRINGS", block)
         found = search(dense, sorted(rows), limit=100)
     expected = slow_answer(dense, sorted(rows))
-    assert {rounded(one) for one in found.latents} == {rounded(one) for one in expected}
-    order = [round(one.lift_low, 9) for one in found.latents]
+    by_latent = {one.latent: vars(one) for one in found.latents}
+    assert set(by_latent) == {one.latent for one in expected}
+    for one in expected:
+        assert by_latent[one.latent] == pytest.approx(vars(one))
+    order = [one.lift_low for one in found.latents]
     assert order == sorted(order, reverse=True)
     assert (found.n_latents, found.n_used, found.is_exact) == (len(expected), len(rows), True)
 
