@@ -5,6 +5,7 @@ import pytest
 
 from feature_manifold.core.errors import InputError
 from feature_manifold.notebook.experiment import Experiment
+from feature_manifold.notebook.figures import coordinate_colours
 from tests.notebook.planted import DAYS, HOSTILE, MONTHS, N_LATENTS, NAMES, RARE, SILENT, WEEKDAYS
 
 
@@ -153,3 +154,15 @@ def test_tuning_curves_are_drawn_along_the_circle(experiment: Experiment) -> Non
     assert {line.get_label() for line in lines} == {str(latent) for latent in WEEKDAYS}
     # It closes: a day beyond either end.
     assert len(lines[0].get_xdata()) == len(DAYS) + 2
+
+
+def test_on_a_surface_tokens_have_no_order(experiment: Experiment) -> None:
+    coordinate = experiment.cloud([*MONTHS, *WEEKDAYS]).coordinate("surface")
+    assert coordinate.values.shape[1] == 2
+    assert "a surface through 19 token types" in repr(coordinate)
+    with pytest.raises(InputError, match="have no order"):
+        coordinate.order()
+    with pytest.raises(InputError, match="not on a surface"):
+        coordinate.plot()
+    shown = coordinate_colours(coordinate.fit, coordinate.fit.type_values)
+    assert len(np.unique(shown.round(3), axis=0)) > 10
