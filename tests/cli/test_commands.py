@@ -162,6 +162,7 @@ def test_a_missing_gpu_is_one_clear_line(fmi: Fmi, toy_yaml: Path, tmp_path: Pat
     assert "auto or cpu" in err
 
 
+@pytest.mark.slow
 def test_an_interrupt_stops_soon_and_the_run_can_be_resumed(toy_yaml: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "feature_manifold.cli", "run", toy_yaml, "--data", tmp_path]
     with subprocess.Popen(

@@ -57,11 +57,13 @@ def measured(
     return measure(model, saes, documents, seed=told["seed"], progress=SilentProgress())
 
 
+@pytest.mark.slow
 def test_the_shipped_assets_meet_every_bar_that_must_be_met(measured: Measurements) -> None:
     failed = [bar for bar in bars(measured) if bar.must and not bar.passed]
     assert [bar.name for bar in failed] == [HOPELESS], failed
 
 
+@pytest.mark.slow
 def test_the_card_does_not_flatter(measured: Measurements, told: dict[str, Any]) -> None:
     # Another processor or torch build may move a latent across its threshold, hence the slack.
     for bar, shown in zip(bars(measured), told["bars"], strict=True):
@@ -78,12 +80,14 @@ def test_fresh_questions_are_answered_as_well(model: Any, told: dict[str, Any]) 
         assert seen == pytest.approx(told["measurements"]["accuracies"][name], abs=0.12), name
 
 
+@pytest.mark.slow
 def test_raw_rings_are_in_order(measured: Measurements) -> None:
     for name in ("weekdays", "months", "notes", "number-words", "clock", "compass"):
         assert measured.raw[name].order == 1, name
         assert measured.raw[name].resultant > 0.98, name
 
 
+@pytest.mark.slow
 def test_layer_1_holds_the_context_ring_too(measured: Measurements) -> None:
     assert measured.oclock[1].order == 1
     assert measured.saes[1].explained > 0.93

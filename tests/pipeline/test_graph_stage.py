@@ -44,6 +44,7 @@ def files_of(paths: ExperimentPaths) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(paths.graph.iterdir())}
 
 
+@pytest.mark.slow
 def test_the_disk_is_estimated_and_the_workers_change_no_byte(planted: ExperimentConfig) -> None:
     one = planted.replaced(n_workers=1)
     paths = run(GRAPH, one)
