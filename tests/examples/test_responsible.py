@@ -143,7 +143,7 @@ def test_of_many_rows_a_sample_is_read_and_said(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_dense_sae_gets_fewer_rows() -> None:
     counts = np.ones(3, dtype=np.int64)
-    assert row_cap(Totals(counts, np.ones(3), 1000, 60_000)) == 20_000
+    assert row_cap(Totals(counts, np.ones(3), 1000, 60_000)) == 10_000
     assert row_cap(Totals(counts, np.ones(3), 1000, 1_000_000)) == 2_000
     assert row_cap(Totals(counts, np.ones(3), 1, 10**9)) == 1
 

@@ -25,7 +25,7 @@ CORE_SHARE = 0.5
 """Share of its activation on the concept's tokens that makes a latent a member."""
 
 MAX_MEMBERS = 1000
-MAX_CANDIDATES = 1000
+MAX_CANDIDATES = 500
 Float64Array = npt.NDArray[np.float64]
 
 
@@ -217,19 +217,29 @@ def own_shares(
     The second value says whether all firings of each were read.
     """
     most = max(1, MAX_FIRINGS // max(1, len(latents)))
-    inside = np.zeros(max(sources.type_rows.n_types, int(match.token_ids[-1]) + 1) + 1, dtype=bool)
-    inside[match.token_ids] = True
-    token_id, exact = np.asarray(sources.token_id), True
+    inside, token_id, exact = _marked(sources, match), np.asarray(sources.token_id), True
+    # Plain arrays: to take a slice of a mapped one costs ten times as much.
+    tokens, activations = (
+        np.asarray(array) for array in (sources.by_latent.tokens, sources.by_latent.activations)
+    )
+    indptr = np.asarray(sources.by_latent.indptr)
     found = np.zeros(len(latents))
     for place, latent in enumerate(latents.tolist()):
-        tokens, activations = sources.by_latent.latent(latent)
-        read = evenly_spaced(len(tokens), most)
-        exact &= len(read) == len(tokens)
-        weights = np.asarray(activations)[read].astype(np.float64)
-        # An unknown token id, -1, reads the last place, which is of no token.
-        on = inside[token_id[np.asarray(tokens)[read]]]
+        first, count = indptr[latent], int(indptr[latent + 1] - indptr[latent])
+        read = first + evenly_spaced(count, most)
+        exact &= len(read) == count
+        weights = activations[read].astype(np.float64)
+        on = inside[token_id[tokens[read]]]
         found[place] = weights[on].sum() / max(float(weights.sum()), TINY)
     return found, exact
+
+
+def _marked(sources: Sources, match: ConceptMatch) -> Array:
+    """Return for each token id whether it is of the concept; the last is for unknown ids, -1."""
+    n_types = max(sources.type_rows.n_types, int(match.token_ids[-1]) + 1)
+    marked = np.zeros(n_types + 1, dtype=bool)
+    marked[match.token_ids] = True
+    return marked
 
 
 def _candidates(
@@ -237,7 +247,8 @@ def _candidates(
 ) -> Int64Array:
     """Return latents that may have a share: by a sample of rows, or by their frequent tokens."""
     examples = sources.examples
-    counts = np.asarray(examples.token_counts) * np.isin(examples.token_ids, match.token_ids)
+    marked = _marked(sources, match)[np.asarray(examples.token_ids)]
+    counts = np.where(marked, np.asarray(examples.token_counts), 0)
     ends = np.concatenate([[0], np.cumsum(counts)])
     indptr = np.asarray(examples.token_indptr)
     on_concept = ends[indptr[1:]] - ends[indptr[:-1]]

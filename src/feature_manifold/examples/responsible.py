@@ -13,7 +13,7 @@ from feature_manifold.core.errors import InputError
 from feature_manifold.examples.occurrences import Occurrences, sampled
 from feature_manifold.store.firings import FiringsByToken
 
-MAX_ROWS = 20_000
+MAX_ROWS = 10_000
 """Rows whose firings are read; of more, a sample."""
 
 MAX_FIRINGS = 2_000_000
