@@ -183,7 +183,17 @@ def test_text_of_several_tokens_is_found_at_its_last(search: LatentSearch) -> No
     assert {passage.marked for passage in passages} == {2}
 
 
-def test_similar_latents_and_labels_are_found(planted: PlantedExperiment) -> None:
+def test_a_text_of_one_token_or_two_is_found_as_both() -> None:
+    dense = np.eye(6, dtype=np.float16)
+    source = Searched(table_of([[1, 2, 3], [2, 3, 1]]), WORDS, reference.by_latent_of(dense))
+    source.encoder = lambda text: [1] if text.startswith(" ") else [2, 3]
+    answer = LatentSearch(source).by_text("some text", limit=10)
+    assert answer.occurrences.rows.tolist() == [0, 2, 4, 5]
+    assert answer.occurrences.is_exact
+    assert {one.latent for one in answer.responsible.latents} == {0, 2, 4, 5}
+
+
+def test_similar_latents_and_labels_are_found() -> None:
     weights = sp.csr_matrix(([0.5, 0.5], ([0, 2], [2, 0])), shape=(3, 3))
     dense = np.eye(3, dtype=np.float16)
     source = Searched(table_of([[1, 2, 3]]), WORDS, reference.by_latent_of(dense))
