@@ -19,7 +19,7 @@ from feature_manifold.geometry.measures.registry import CONCEPT_MEASURES
 from feature_manifold.geometry.measures.results import Effort, Measured, effort_of
 from feature_manifold.geometry.measures.steps import StepPoints, steps_of_values
 
-ROUNDS = 10
+ROUNDS = 5
 """Draws from each null, in rounds of the effort: they are of steps, and cost little."""
 
 LEAST_STEPS = 4

@@ -228,7 +228,7 @@ CONCEPT_MEASURES: tuple[Measure, ...] = (
     Measure(
         "periodic_gain", "Periodic gain", "", None, None,
         "the circle fits better than a line: > 0.1 notable, > 0.5 strong",
-        "concept", "high", CONCEPT, "confidence",
+        "concept", None, CONCEPT, "confidence",
         "angular R2 - ordinal R2",
         "SMIXAE",
     ),
