@@ -33,6 +33,9 @@ ROUTES = {
     "GET /api/clusters/{cluster}",
     "POST /api/cluster/cloud",
     "POST /api/cluster/pca",
+    "POST /api/cluster/coordinate",
+    "POST /api/cluster/measures",
+    "GET /api/measures",
     "GET /api/workspace",
     "POST /api/workspace",
     "GET /api/workspace/export",
@@ -46,6 +49,7 @@ WITHOUT_EXPERIMENT = {
     "GET /api/server",
     "GET /api/experiments",
     "GET /api/concepts",
+    "GET /api/measures",
 }
 WRITE = "import json, sys; from feature_manifold.server.openapi import openapi_document as d; "
 WRITE += "sys.stdout.write(json.dumps(d()))"
@@ -133,7 +137,10 @@ def model(name: str) -> type[Body]:
 
 @pytest.mark.parametrize(
     "route",
-    ["GET /api/graph", "GET /api/edges", "POST /api/cluster/cloud", "POST /api/cluster/pca"],
+    [
+        *("GET /api/graph", "GET /api/edges", "POST /api/cluster/cloud"),
+        *("POST /api/cluster/pca", "POST /api/cluster/coordinate"),
+    ],
 )
 def test_the_binary_body_is_documented(route: str) -> None:
     answer = operations()[route]["responses"]["200"]

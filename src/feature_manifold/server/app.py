@@ -26,7 +26,7 @@ from feature_manifold.server.intake import BodyBounds
 from feature_manifold.server.library import Library
 from feature_manifold.server.settings import ServerSettings
 from feature_manifold.server.web_app import find_web_app, mount_web_app
-from feature_manifold.server.work import WorkPool
+from feature_manifold.server.work import WorkPool, slow_pool
 from feature_manifold.store.layout import DataRoot
 from feature_manifold.store.workspace import Workspace
 
@@ -85,6 +85,7 @@ def build_app(settings: ServerSettings) -> FastAPI:
     app.state.library = Library(settings.data_root)
     app.state.clouds = Clouds()
     app.state.work = WorkPool()
+    app.state.slow_work = slow_pool()
     app.state.workspace = Workspace(DataRoot(settings.data_root).workspace)
     add_fault_handlers(app, data_root=settings.data_root, last_headers=SECURITY_HEADERS)
     for module in MODULES:

@@ -14,9 +14,17 @@ from feature_manifold.server.cluster_schemas import (
     PcaAnswer,
     PcaQuestion,
 )
+from feature_manifold.server.concepts import concept_of
 from feature_manifold.server.faults import fault_examples
 from feature_manifold.server.library import LibraryOfApp
-from feature_manifold.server.work import Job, WorkOfApp
+from feature_manifold.server.measure_schemas import (
+    CoordinateAnswer,
+    CoordinateQuestion,
+    DefinitionList,
+    MeasureAnswer,
+    MeasureQuestion,
+)
+from feature_manifold.server.work import Job, SlowWorkOfApp, WorkOfApp
 
 if TYPE_CHECKING:
     from feature_manifold.server.points import PointsAnswer
@@ -86,6 +94,72 @@ async def cluster_pca(
         return pca_answer(clouds, library.open(asked.experiment_id), asked, job)
 
     return await work.run(request, _sent(request, answer))
+
+
+@router.post(
+    "/api/cluster/coordinate",
+    summary="Circle, curve or surface through a cluster, and what its latents do along it",
+    response_model=CoordinateAnswer,
+    responses={200: BINARY_ANSWER, **FAULTS},
+)
+async def cluster_coordinate(
+    request: Request,
+    asked: CoordinateQuestion,
+    library: LibraryOfApp,
+    clouds: CloudsOfApp,
+    work: WorkOfApp,
+) -> Response:
+    """Fit a coordinate to the core token types, and place every token on it.
+
+    Also sent: the order of the types, the largest gaps, the tuning curve of every member, how the
+    members share the coordinate, which do nothing for it, and which latents outside may be missing.
+
+    With ``Accept: application/octet-stream`` the lists of points come as arrays in the binary body:
+    ``tokens`` uint32, ``values`` float32 (n_shown, axes), ``distance`` float32; the rest under
+    ``facts`` in its header.
+    """
+
+    def answer(job: Job) -> "PointsAnswer":
+        from feature_manifold.server.measuring import coordinate_answer
+
+        return coordinate_answer(clouds, library.open(asked.experiment_id), asked, job)
+
+    return await work.run(request, _sent(request, answer))
+
+
+@router.post(
+    "/api/cluster/measures",
+    summary="Measures of a cluster, each with its interval and its nulls",
+    responses=FAULTS,
+)
+async def cluster_measures(
+    request: Request,
+    asked: MeasureQuestion,
+    library: LibraryOfApp,
+    clouds: CloudsOfApp,
+    work: SlowWorkOfApp,
+) -> MeasureAnswer:
+    """Measure all points, and compare with what chance would give.
+
+    Takes seconds, with the effort `full` tens of them; so that nobody's clicks wait for it, it has
+    a queue of its own.
+    """
+    concept = None if asked.concept is None else concept_of(asked.concept)
+
+    def answer(job: Job) -> MeasureAnswer:
+        from feature_manifold.server.measuring import measure_answer
+
+        return measure_answer(library, clouds, asked, concept, job)
+
+    return await work.run(request, answer)
+
+
+@router.get("/api/measures", summary="What every measure is", responses=fault_examples(401))
+def measures() -> DefinitionList:
+    """Send names, units, bounds, formulas and sources."""
+    from feature_manifold.server.measuring import definitions
+
+    return definitions()
 
 
 def _sent(request: Request, answer: Callable[[Job], "PointsAnswer"]) -> Callable[[Job], Response]:

@@ -22,15 +22,10 @@ Latents = Annotated[
 ]
 
 
-class CloudQuestion(Asked):
-    """A cluster, and which of its points to show."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"latents": [0, 1], "max_points": 500, "min_active": 1}}
-    )
+class PointQuestion(Asked):
+    """A cluster, and which of its points to use and to show."""
 
     latents: Latents
-    unit: bool = Field(False, description="Give every point length one.", examples=[False])
     min_norm: FiniteFloat = Field(
         0.0,
         ge=0,
@@ -48,7 +43,17 @@ class CloudQuestion(Asked):
         "of it shared out evenly among the members, so that rare ones stay visible. Fits and "
         "measures use all points.",
     )
-    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Seed of that sample.")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="Seed of all that is drawn.")
+
+
+class CloudQuestion(PointQuestion):
+    """A cluster, and which of its points to show."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"latents": [0, 1], "max_points": 500, "min_active": 1}}
+    )
+
+    unit: bool = Field(False, description="Give every point length one.", examples=[False])
 
 
 class Reference(Body):

@@ -54,12 +54,7 @@ async def concept_cluster(
     limit: Annotated[int, Query(ge=1, le=MAX_MEMBERS, description="Members, at most.")] = 200,
 ) -> ConceptAnswer:
     """Find the latents whose activation lies mostly on the tokens of the concept's words."""
-    concept = built_in_concepts().get(name)
-    if concept is None:
-        raise MissingArtifactError(
-            f"No concept '{name}'. See those that exist at /api/concepts, or send your own to "
-            "/api/concepts/cluster."
-        )
+    concept = concept_of(name)
 
     def found(_: Job) -> ConceptAnswer:
         return _cluster(library, opened, concept, share=share, limit=limit)
@@ -88,6 +83,23 @@ async def own_concept_cluster(
         return _cluster(library, opened, concept, share=asked.share, limit=asked.limit)
 
     return await work.run(request, found)
+
+
+def concept_of(name: str) -> Concept:
+    """Return a concept by its name.
+
+    Raises
+    ------
+    MissingArtifactError
+        If there is none.
+    """
+    concept = built_in_concepts().get(name)
+    if concept is None:
+        raise MissingArtifactError(
+            f"No concept '{name}'. See those that exist at /api/concepts, or send your own to "
+            "/api/concepts/cluster."
+        )
+    return concept
 
 
 def _cluster(

@@ -14,7 +14,12 @@ from feature_manifold.geometry.clusters.core import core_tokens
 from feature_manifold.geometry.pca import Pca, arrows, fit_pca, project
 from feature_manifold.geometry.sampling import DisplaySample, display_sample
 from feature_manifold.server.clouds import Clouds
-from feature_manifold.server.cluster_schemas import CloudQuestion, PcaQuestion, Reference
+from feature_manifold.server.cluster_schemas import (
+    CloudQuestion,
+    PcaQuestion,
+    PointQuestion,
+    Reference,
+)
 from feature_manifold.server.faults import AnswerTooLongError
 from feature_manifold.server.library import OpenExperiment
 from feature_manifold.server.work import Job
@@ -50,24 +55,39 @@ class PointsAnswer:
         AnswerTooLongError
             If it would hold too many numbers.
         """
-        n_numbers = self.arrays["points"].size
+        n_numbers = sum(array.size for array in self.arrays.values() if array.ndim > 1)
         if n_numbers > MAX_JSON_NUMBERS:
             raise AnswerTooLongError(
                 f"{n_numbers:,} coordinates are too many for JSON (at most {MAX_JSON_NUMBERS:,}). "
                 "Lower max_points, or send the header Accept: application/octet-stream."
             )
-        texts = [self.texts[token_id] for token_id in self.arrays["token_ids"].tolist()]
-        return {**self.facts, **self.arrays, "texts": texts}
+        values = {**self.facts, **self.arrays}
+        if "token_ids" in self.arrays:
+            ids = self.arrays["token_ids"].tolist()
+            values["texts"] = [self.texts[token_id] for token_id in ids]
+        return values
 
     def to_binary(self) -> tuple[Mapping[str, Array], dict[str, Any]]:
         """Return the arrays and the facts of a binary body, the text of every entry once."""
-        named = {str(token_id): text for token_id, text in self.texts.items()}
-        return self.arrays, {**self.facts, "texts": named}
+        facts = dict(self.facts)
+        if "token_ids" in self.arrays:
+            facts["texts"] = {str(token_id): text for token_id, text in self.texts.items()}
+        return self.arrays, facts
 
 
 @dataclass(frozen=True)
-class _Filtered:
-    """A cloud as it was asked for: what is fitted, and what is shown of it."""
+class Filtered:
+    """A cloud as it was asked for.
+
+    Attributes
+    ----------
+    n_points
+        Points of the whole cloud.
+    kept
+        What is fitted.
+    sample, shown
+        What is shown of it.
+    """
 
     n_points: int
     kept: Cloud
@@ -79,29 +99,29 @@ def cloud_answer(
     clouds: Clouds, opened: OpenExperiment, asked: CloudQuestion, job: Job
 ) -> PointsAnswer:
     """Answer with points in the basis of the cluster."""
-    filtered = _filtered(clouds.cloud(opened, asked.latents, job), asked, job)
-    points = filtered.shown.points()
+    chosen = filtered(clouds.cloud(opened, asked.latents, job), asked, job)
+    points = chosen.shown.points()
     if asked.unit:
-        points *= filtered.shown.unit_scales()[:, None]
+        points *= chosen.shown.unit_scales()[:, None]
     facts = {"n_dimensions": points.shape[1]}
-    return _answer(opened.experiment, asked, filtered, points.astype(np.float32), facts)
+    return _answer(opened.experiment, asked, chosen, points.astype(np.float32), facts)
 
 
 def pca_answer(
     clouds: Clouds, opened: OpenExperiment, asked: PcaQuestion, job: Job
 ) -> PointsAnswer:
     """Answer with points along principal axes."""
-    filtered = _filtered(clouds.cloud(opened, asked.latents, job), asked, job)
-    pca = _pca(opened, filtered.kept, asked, _reference(clouds, opened, asked, job))
+    chosen = filtered(clouds.cloud(opened, asked.latents, job), asked, job)
+    pca = _pca(opened, chosen.kept, asked, _reference(clouds, opened, asked, job))
     job.check()
     facts = {
         "fit_on": asked.fit_on,
         "n_fitted": pca.n_fitted,
         "rank": pca.rank,
         "axes": _axes(pca),
-        "arrows": arrows(filtered.kept, pca).tolist(),
+        "arrows": arrows(chosen.kept, pca).tolist(),
     }
-    return _answer(opened.experiment, asked, filtered, project(filtered.shown, pca), facts)
+    return _answer(opened.experiment, asked, chosen, project(chosen.shown, pca), facts)
 
 
 def _axes(pca: Pca) -> list[dict[str, Any]]:
@@ -117,14 +137,15 @@ def _axes(pca: Pca) -> list[dict[str, Any]]:
     ]
 
 
-def _filtered(cloud: Cloud, asked: CloudQuestion, job: Job) -> _Filtered:
+def filtered(cloud: Cloud, asked: PointQuestion, job: Job) -> Filtered:
+    """Leave out the points that are not wanted, and choose those that are shown."""
     kept = _kept(cloud, asked, job)
     sample = display_sample(kept, asked.max_points, asked.seed)
     job.check()
-    return _Filtered(cloud.n_points, kept, sample, kept.selected(sample.rows))
+    return Filtered(cloud.n_points, kept, sample, kept.selected(sample.rows))
 
 
-def _kept(cloud: Cloud, asked: CloudQuestion, job: Job) -> Cloud:
+def _kept(cloud: Cloud, asked: PointQuestion, job: Job) -> Cloud:
     job.check()
     if asked.min_norm > 0 or asked.min_active > 1:
         cloud = cloud.selected(cloud.kept(min_norm=asked.min_norm, min_active=asked.min_active))
@@ -194,17 +215,31 @@ def _directions(reference: Reference, cloud: Cloud) -> Array:
 def _answer(
     experiment: Experiment,
     asked: CloudQuestion,
-    clouds: _Filtered,
+    chosen: Filtered,
     points: Array,
     facts: Mapping[str, Any],
 ) -> PointsAnswer:
-    """Put together what the answers share."""
-    sample, shown = clouds.sample, clouds.shown
+    """Put together what the answers with points share."""
+    shown = chosen.shown
     token_ids = experiment.tokens.token_id[shown.tokens]
-    common = {
+    columns = {
+        "points": points,
+        "tokens": shown.tokens,
+        "token_ids": token_ids,
+        "n_active": shown.n_active.astype(np.uint16),
+        "strongest": strongest(shown),
+    }
+    common = sample_facts(experiment, asked, chosen)
+    return PointsAnswer({**common, **facts}, columns, texts_of(experiment.vocabulary, token_ids))
+
+
+def sample_facts(experiment: Experiment, asked: PointQuestion, chosen: Filtered) -> dict[str, Any]:
+    """Return what cloud the points are of, and how those shown were chosen."""
+    sample = chosen.sample
+    return {
         "experiment_id": experiment.id,
-        "latents": shown.latents.tolist(),
-        "n_points": clouds.n_points,
+        "latents": chosen.kept.latents.tolist(),
+        "n_points": chosen.n_points,
         "n_kept": sample.n_points,
         "n_shown": sample.n_shown,
         "sampling": {
@@ -214,14 +249,6 @@ def _answer(
             "shown_by_latent": sample.shown.tolist(),
         },
     }
-    columns = {
-        "points": points,
-        "tokens": shown.tokens,
-        "token_ids": token_ids,
-        "n_active": shown.n_active.astype(np.uint16),
-        "strongest": strongest(shown),
-    }
-    return PointsAnswer({**common, **facts}, columns, texts_of(experiment.vocabulary, token_ids))
 
 
 def strongest(cloud: Cloud) -> Array:

@@ -50,6 +50,7 @@ def run_server(settings: ServerSettings, *, announce: Callable[[str], None]) -> 
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
         app.state.work.close()
+        app.state.slow_work.close()
 
 
 def address(settings: ServerSettings) -> str:

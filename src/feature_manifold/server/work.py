@@ -20,6 +20,9 @@ from feature_manifold.server.faults import RETRY_SECONDS, BusyError, TimeLimitEr
 MAX_RUNNING = min(4, max(2, os.cpu_count() or 2))
 MAX_WAITING = 32
 MAX_SECONDS = 60.0
+MAX_SLOW_RUNNING = 1
+MAX_SLOW_WAITING = 8
+MAX_SLOW_SECONDS = 300.0
 
 ResultT = TypeVar("ResultT")
 
@@ -158,3 +161,16 @@ def _work(request: Request) -> WorkPool:
 
 
 WorkOfApp = Annotated[WorkPool, Depends(_work)]
+
+
+def slow_pool() -> WorkPool:
+    """Make the pool for work of many seconds, such as measuring: one at a time."""
+    return WorkPool(running=MAX_SLOW_RUNNING, waiting=MAX_SLOW_WAITING, seconds=MAX_SLOW_SECONDS)
+
+
+def _slow_work(request: Request) -> WorkPool:
+    work: WorkPool = request.app.state.slow_work
+    return work
+
+
+SlowWorkOfApp = Annotated[WorkPool, Depends(_slow_work)]
