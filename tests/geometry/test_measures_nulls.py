@@ -36,6 +36,7 @@ LITTLE = Effort(
     landmarks=24,
     pool=256,
     drawn_landmarks=24,
+    ascended=16,
     angles=13,
     directions=20,
 )

@@ -11,6 +11,7 @@ from feature_manifold.core.rng import generator
 from feature_manifold.geometry.cloud import Cloud
 from feature_manifold.geometry.means import type_means
 from feature_manifold.geometry.measures.dimension import participation_ratio, two_nn
+from feature_manifold.geometry.measures.mixture import mixture_by_ascent
 from feature_manifold.geometry.measures.nulls import matched_gaussian, shuffled, shuffled_types
 from feature_manifold.geometry.measures.planes import (
     MOST_COMPONENTS,
@@ -100,7 +101,7 @@ def _of_points(cloud: Cloud, level: Effort, rng: np.random.Generator) -> dict[st
     if n < LEAST_POINTS:
         return {}
     order = rng.permutation(n)
-    values, plane = _values(cloud, level, order)
+    values, chosen = _values(cloud, level, order, rng)
     sample, rounds = cloud.activations[order[: level.points]], range(level.rounds)
     points = _points(sample, cloud.coordinates)
     spectrum = principal_of(points)
@@ -124,19 +125,26 @@ def _of_points(cloud: Cloud, level: Effort, rng: np.random.Generator) -> dict[st
     )
     observed = point_statistics(points, level)
     found = named(POINT_STATISTICS, values, observed, draws, samples, scales)
-    return {**found, "plane": Measured(plane)}
+    return {**found, **chosen}
 
 
 def _points(activations: sp.csr_matrix, coordinates: Float64Array) -> Float64Array:
     return np.asarray(activations @ coordinates)
 
 
-def _values(cloud: Cloud, level: Effort, order: Int64Array) -> tuple[Float64Array, float]:
-    """Return `POINT_STATISTICS` of all points, and the first component of the best plane."""
+def _values(
+    cloud: Cloud, level: Effort, order: Int64Array, rng: np.random.Generator
+) -> tuple[Float64Array, dict[str, Measured]]:
+    """Return `POINT_STATISTICS` of all points, and what has neither interval nor null."""
     pca = fit_pca(cloud, cloud.coordinates.shape[1])
     leading = project(cloud, fit_pca(cloud, MOST_COMPONENTS)).astype(np.float64)
     planes = plane_measures(leading)
     best = best_plane(planes)
+    chosen: dict[str, Measured] = {}
+    if best is not None:
+        plane = leading[order[: level.ascended], best.first - 1 : best.first + 1]
+        chosen["plane"] = Measured(float(best.first))
+        chosen["mixture_published"] = Measured(mixture_by_ascent(plane, rng))
     size = level.neighbours
     dimensions = [
         two_nn(_points(cloud.activations[order[start : start + size]], cloud.coordinates))
@@ -150,7 +158,7 @@ def _values(cloud: Cloud, level: Effort, order: Int64Array) -> tuple[Float64Arra
         participation_ratio(pca.variances),
         *loop_row(loops_of_points(pool, level.landmarks)),
     ]
-    return np.array(row, dtype=np.float64), float("nan") if best is None else float(best.first)
+    return np.array(row), chosen
 
 
 def _of_types(

@@ -81,6 +81,14 @@ MEASURES: tuple[Measure, ...] = (
         ENGELS,
     ),
     Measure(
+        "mixture_published", "Mixture M, published", "", 0, 1,
+        "as M, but at most that: where the published search stopped",
+        "plane", None, (), "none",
+        "10,000 steps of gradient ascent on mean sigmoid(0.1 - |z|), z = (a f + b) / rms, from a "
+        "random a and b = 0; share with |z| < 0.1; best plane, sampled points",
+        ENGELS + ", code",
+    ),
+    Measure(
         "plane", "Best plane", "", 1, 4,
         "the plane of components (i, i + 1) lies further down the spectrum",
         "plane", None, (), "none",

@@ -77,6 +77,8 @@ class Effort:
         Points from which they are chosen, at most: seeded.
     drawn_landmarks
         Landmarks in a draw or sample.
+    ascended
+        Points on which the published search for the mixture index runs, at most.
     angles, directions
         Rotations and slab directions in a draw or sample; the values take all.
     """
@@ -89,6 +91,7 @@ class Effort:
     landmarks: int
     pool: int
     drawn_landmarks: int
+    ascended: int
     angles: int
     directions: int
 
@@ -103,6 +106,7 @@ EFFORTS: Mapping[str, Effort] = {
         landmarks=128,
         pool=4096,
         drawn_landmarks=40,
+        ascended=512,
         angles=25,
         directions=45,
     ),
@@ -115,6 +119,7 @@ EFFORTS: Mapping[str, Effort] = {
         landmarks=400,
         pool=1 << 16,
         drawn_landmarks=64,
+        ascended=4096,
         angles=25,
         directions=90,
     ),
