@@ -16,6 +16,7 @@ from feature_manifold.core.concept_files import make_concept
 from feature_manifold.core.concepts import Concept
 from feature_manifold.core.errors import InputError
 from feature_manifold.examples import concept_cluster as clusters, responsible
+from feature_manifold.examples.frequent_tokens import FrequentTokens
 from feature_manifold.examples.latent_search import LatentSearch
 from feature_manifold.examples.responsible import MIN_FIRINGS
 from feature_manifold.store.firings import FiringsByLatent
@@ -119,7 +120,7 @@ def test_a_sample_of_the_rows_finds_the_same_latents_and_says_so(
     assert part.n_occurrences == whole.n_occurrences
     shares = {member.latent: member.share for member in whole.members}
     assert {m.latent: m.share for m in part.members} == pytest.approx(shares, rel=1e-6)
-    monkeypatch.setattr(clusters, "MAX_FIRINGS", 40 * len(part.members))
+    monkeypatch.setattr(clusters, "MAX_OWN_FIRINGS", 40 * len(part.members))
     rough = search.concept_cluster(concept)
     assert not rough.shares_are_exact
     assert set(rough.latents) == set(whole.latents)
@@ -142,6 +143,17 @@ def test_a_sample_misses_neither_latents_of_many_words_nor_rare_ones_of_few(
     read = search.occurrences(range(100)).rows
     assert not dense[read, 1].any()
     assert found.latents == (0, 1)
+
+
+def test_frequent_tokens_turned_round_count_as_they_were(search: LatentSearch) -> None:
+    examples = search._source.examples
+    ids = np.array([3, 17, 400, 10**6])
+    expected = np.zeros(len(examples.token_indptr) - 1)
+    for latent in range(len(expected)):
+        span = slice(examples.token_indptr[latent], examples.token_indptr[latent + 1])
+        expected[latent] = examples.token_counts[span][np.isin(examples.token_ids[span], ids)].sum()
+    assert expected.any()
+    np.testing.assert_array_equal(FrequentTokens(examples).firings_on(ids), expected)
 
 
 def test_the_members_kept_are_those_of_the_greatest_activation(

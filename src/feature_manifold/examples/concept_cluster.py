@@ -8,16 +8,15 @@ import numpy.typing as npt
 from feature_manifold.core.arrays import Array, Int64Array
 from feature_manifold.core.concepts import ConceptMatch
 from feature_manifold.core.errors import InputError
-from feature_manifold.examples.occurrences import Occurrences, evenly_spaced, rows_of_groups
+from feature_manifold.examples.frequent_tokens import FrequentTokens
+from feature_manifold.examples.occurrences import Occurrences, rows_of_groups
 from feature_manifold.examples.responsible import (
-    MAX_FIRINGS,
     MIN_FIRINGS,
     TINY,
     Totals,
     gathered,
     row_cap,
 )
-from feature_manifold.store.examples import ExampleSet
 from feature_manifold.store.firings import FiringsByLatent, FiringsByToken
 from feature_manifold.store.type_rows import TypeRows
 
@@ -26,6 +25,9 @@ CORE_SHARE = 0.5
 
 MAX_MEMBERS = 1000
 MAX_CANDIDATES = 500
+MAX_OWN_FIRINGS = 500_000
+"""Firings read to compute the shares of all candidates: 1,000 each if there are 500."""
+
 Float64Array = npt.NDArray[np.float64]
 
 
@@ -37,7 +39,7 @@ class Sources:
     token_id: Array
     by_token: FiringsByToken
     by_latent: FiringsByLatent
-    examples: ExampleSet
+    frequent: FrequentTokens
     totals: Totals
 
 
@@ -142,8 +144,8 @@ def concept_cluster(
 
     Of a concept of few occurrences every row is read and the shares follow. Of a frequent one a
     sample of rows, and the token ids that each latent fires on most, name candidates with at least
-    half of the share; the share of each is then computed from its own firings, at most some
-    thousands of them, spaced evenly.
+    half of the share; the share of each is then computed from its own firings, of all together at
+    most MAX_OWN_FIRINGS, spaced evenly.
 
     Parameters
     ----------
@@ -216,22 +218,19 @@ def own_shares(
 
     The second value says whether all firings of each were read.
     """
-    most = max(1, MAX_FIRINGS // max(1, len(latents)))
-    inside, token_id, exact = _marked(sources, match), np.asarray(sources.token_id), True
-    # Plain arrays: to take a slice of a mapped one costs ten times as much.
-    tokens, activations = (
-        np.asarray(array) for array in (sources.by_latent.tokens, sources.by_latent.activations)
-    )
-    indptr = np.asarray(sources.by_latent.indptr)
-    found = np.zeros(len(latents))
-    for place, latent in enumerate(latents.tolist()):
-        first, count = indptr[latent], int(indptr[latent + 1] - indptr[latent])
-        read = first + evenly_spaced(count, most)
-        exact &= len(read) == count
-        weights = activations[read].astype(np.float64)
-        on = inside[token_id[tokens[read]]]
-        found[place] = weights[on].sum() / max(float(weights.sum()), TINY)
-    return found, exact
+    by_latent, token_id = sources.by_latent, np.asarray(sources.token_id)
+    most = max(1, MAX_OWN_FIRINGS // max(1, len(latents)))
+    indptr = np.asarray(by_latent.indptr)
+    counts = indptr[latents + 1] - indptr[latents]
+    read = np.minimum(counts, most)
+    owner = np.repeat(np.arange(len(latents)), read)
+    number = np.arange(len(owner)) - (np.cumsum(read) - read)[owner]
+    entries = indptr[latents][owner] + number * counts[owner] // read[owner]
+    weights = np.asarray(by_latent.activations)[entries].astype(np.float64)
+    on = _marked(sources, match)[token_id[np.asarray(by_latent.tokens)[entries]]]
+    whole = np.bincount(owner, weights=weights, minlength=len(latents))
+    inside = np.bincount(owner, weights=np.where(on, weights, 0), minlength=len(latents))
+    return inside / np.maximum(whole, TINY), bool((read == counts).all())
 
 
 def _marked(sources: Sources, match: ConceptMatch) -> Array:
@@ -246,12 +245,7 @@ def _candidates(
     sources: Sources, match: ConceptMatch, shares: Float64Array, least: float
 ) -> Int64Array:
     """Return latents that may have a share: by a sample of rows, or by their frequent tokens."""
-    examples = sources.examples
-    marked = _marked(sources, match)[np.asarray(examples.token_ids)]
-    counts = np.where(marked, np.asarray(examples.token_counts), 0)
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    indptr = np.asarray(examples.token_indptr)
-    on_concept = ends[indptr[1:]] - ends[indptr[:-1]]
+    on_concept = sources.frequent.firings_on(match.token_ids)
     likely = np.maximum(shares, on_concept / np.maximum(1, sources.totals.counts))
     found = np.flatnonzero(likely >= least)
     return found[np.argsort(-likely[found], kind="stable")][:MAX_CANDIDATES]

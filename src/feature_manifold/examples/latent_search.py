@@ -19,6 +19,7 @@ from feature_manifold.examples.concept_cluster import (
     concept_cluster,
 )
 from feature_manifold.examples.contexts import corpus_tokens
+from feature_manifold.examples.frequent_tokens import FrequentTokens
 from feature_manifold.examples.labels import LabelHit, LabelSearch
 from feature_manifold.examples.occurrences import (
     Occurrences,
@@ -191,7 +192,7 @@ class LatentSearch:
                 source.tokens.token_id,
                 source.by_token,
                 source.by_latent,
-                source.examples,
+                self._frequent,
                 self.totals,
             ),
             self.match(concept, ambiguous=ambiguous),
@@ -226,6 +227,10 @@ class LatentSearch:
         return responsible_latents(
             self._source.by_token, self.totals, found, order=order, limit=limit
         )
+
+    @cached_property
+    def _frequent(self) -> FrequentTokens:
+        return FrequentTokens(self._source.examples)
 
     @cached_property
     def _decoder(self) -> Array | None:
