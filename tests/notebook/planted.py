@@ -203,8 +203,8 @@ def _write_clusters(folder: Path) -> None:
     indptr, core_indptr = (np.append(0, np.cumsum(size)) for size in sizes)
     measures = {
         "score": np.array([2.0, 1.5, 0.1]),
-        "type_loop": np.array([0.9, 0.95, np.nan]),
-        "type_loop_p_spectrum": np.array([0.01, 0.02, np.nan]),
+        "ring": np.array([0.9, 0.95, np.nan]),
+        "p": np.array([0.01, 0.02, np.nan]),
     }
     clusters = ClusterSet(
         indptr, np.concatenate(members), core_indptr, np.concatenate(core), measures

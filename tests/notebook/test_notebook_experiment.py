@@ -41,10 +41,11 @@ def test_manifolds_come_best_first_and_by_any_measure(experiment: Experiment) ->
     assert manifolds[0].latents.tolist() == list(MONTHS)
     assert [text.strip() for text in manifolds[1].texts()] == list(DAYS)
     assert manifolds[1].cloud().latents.tolist() == list(WEEKDAYS)
-    by_loop = experiment.manifolds(by="type_loop")
-    assert [manifold.rank for manifold in by_loop] == [1, 0, 2]
+    by_ring = experiment.manifolds(by="ring")
+    assert [manifold.rank for manifold in by_ring] == [1, 0, 2]
+    assert [manifold.rank for manifold in experiment.manifolds(by="p")] == [0, 1, 2]
     assert len(experiment.manifolds(limit=2)) == 2
-    with pytest.raises(InputError, match="No measure 'beauty'. There are: score, type_loop"):
+    with pytest.raises(InputError, match="No measure 'beauty'. There are: score, ring, p"):
         experiment.manifolds(by="beauty")
 
 

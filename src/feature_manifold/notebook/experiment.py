@@ -89,7 +89,7 @@ class Experiment(stored.Experiment):
         Parameters
         ----------
         by
-            A measure to order them by, highest first; the score if None.
+            A measure to order them by, highest first, p-values lowest first; the score if None.
         limit
             How many at most.
 

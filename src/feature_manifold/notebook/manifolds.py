@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SCORE = "score"
 SHOWN_TOKENS = 12
-SHOWN_MEASURES = (SCORE, "core_mass", "type_loop", "type_loop_p_spectrum", "separability")
+SHOWN_MEASURES = (SCORE, "p", "loop", "ring", "sheet", "core_mass")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,8 @@ class Manifold:
     core
         Core tokens: ids of the token types on which it usually fires strongly, rising.
     measures
-        By column name, NaN where a measure does not apply: ``score``, ``NAME``, ``NAME_low``,
-        ``NAME_high``, ``NAME_p_NULL``.
+        By column name, as ``store.clusters.ClusterSet`` has them: ``score``, its parts, p-values.
+        NaN where one does not apply.
     """
 
     experiment: "Experiment"
@@ -76,8 +76,10 @@ def manifold_table(
     if by is not None:
         if by not in clusters.measures:
             raise InputError(f"No measure '{by}'. There are: {', '.join(clusters.measures)}.")
+        is_p = by == "p" or "_p_" in by
+        column = np.asarray(clusters.measures[by])
         # NaN is last whichever way: it does not apply.
-        order = np.argsort(-np.asarray(clusters.measures[by]), kind="stable")
+        order = np.argsort(column if is_p else -column, kind="stable")
     found = [
         Manifold(
             experiment,
