@@ -20,6 +20,7 @@ from feature_manifold.geometry.measures import (
 )
 from feature_manifold.geometry.measures.concept_statistics import (
     circular_correlation,
+    concept_statistics,
     cyclic_adjacency,
     isometry_of,
 )
@@ -129,6 +130,16 @@ def test_r2_from_moments_is_that_of_a_weighted_ridge_on_points(
     # With all weights alike nothing changes.
     again = held_out_r2(points.steps(np.full(len(slots), 3.0)), targets)
     assert again == pytest.approx(found, rel=1e-9, abs=1e-9)
+
+
+def test_steps_moved_to_where_they_are_stay_what_they_were() -> None:
+    cloud, words = ring(9, 400, generator(0, "test", "moved"))
+    steps = StepPoints(cloud.activations, cloud.coordinates, words, np.arange(9.0)).steps()
+    again = concept_statistics(steps.moved(steps.means), 9)
+    assert again == pytest.approx(concept_statistics(steps, 9), abs=0.02)
+    # Other means, other statistics.
+    moved = steps.moved(generator(1, "test", "moved").standard_normal(steps.means.shape))
+    assert concept_statistics(moved, 9)[0] < 0.5
 
 
 def slow_r2(points: StepPoints, targets: Float64Array) -> float:

@@ -111,6 +111,13 @@ def test_the_gaussian_has_the_same_mean_and_covariance(seed: int, n: int, r: int
     )
 
 
+def test_the_gaussian_leans_to_no_side() -> None:
+    rng = generator(0, "test", "sides")
+    found = principal_of(rng.standard_normal((12, 3)))
+    first = [matched_gaussian(found, 12, rng)[0] @ found.axes[0] for _ in range(200)]
+    assert 70 < int((np.array(first) > found.mean @ found.axes[0]).sum()) < 130
+
+
 def p_values(null: str, n_sets: int) -> dict[str, Float64Array]:
     """p of every measure on data that has nothing but what the null keeps."""
     found = []

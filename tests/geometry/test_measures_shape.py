@@ -18,6 +18,7 @@ from feature_manifold.geometry.measures.loops import (
     regular_loop,
     unit_normalised,
 )
+from feature_manifold.geometry.measures.statistics import TYPE_STATISTICS, type_statistics
 from feature_manifold.geometry.measures.token_types import (
     angular_regularity,
     loops_of_means,
@@ -155,11 +156,22 @@ def test_regularity_tells_a_ring_from_chance_and_from_an_arc() -> None:
     assert np.isnan(angular_regularity(polygon(7)[:2]))
 
 
-def test_a_plane_of_scatter_does_not_pass_for_a_ring() -> None:
-    """A regular polygon in components with 2 % of the variance is left out."""
-    line = np.linspace(-1, 1, 12) ** 3
-    means = np.column_stack([12 * line, 11 * np.roll(line, 5), polygon(12)])
-    assert most_regular(means) < 0.9
+def test_a_ring_in_a_plane_of_scatter_does_not_count() -> None:
+    """A regular polygon in components with 2 % of the variance."""
+    ring = polygon(12)
+    flat = np.column_stack([np.ones(12), ring])
+    spread = generator(0, "test", "scatter").standard_normal((12, 2))
+    spread -= flat @ np.linalg.lstsq(flat, spread, rcond=None)[0]
+    assert most_regular(np.column_stack([0.1 * spread, ring])) > 0.99
+    assert most_regular(np.column_stack([8 * spread, ring])) < 0.9
+
+
+@pytest.mark.parametrize("n", [4, 7, 24, 100])
+def test_a_ring_of_types_is_measured_in_polygons(n: int) -> None:
+    found = dict(zip(TYPE_STATISTICS, type_statistics(in_space(3 * polygon(n))), strict=True))
+    # Of a hundred types, 64 are landmarks, and not quite evenly spaced.
+    assert found["type_loop"] == pytest.approx(1, abs=1e-5 if n <= 64 else 0.07)
+    assert found["type_participation_ratio"] == pytest.approx(2)
 
 
 def test_entropy_counts_types_alike() -> None:
