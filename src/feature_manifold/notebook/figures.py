@@ -54,7 +54,8 @@ def cloud_figure(
     place = _places(cloud.token_ids, types)
     known = cloud.experiment.texts(types)
     name = "" if concept is None else f"{concept.name}: "
-    others = "" if concept is None else f", grey: not {concept.name}"
+    grey = "other tokens" if concept is None else f"not {concept.name}"
+    others = f", grey: {grey}" if (place < 0).any() else ""
     fitted = f"{axes.n_fitted:,} {'points' if axes.n_fitted == cloud.n_points else 'token types'}"
     return planes_figure(
         points[sample.rows],
