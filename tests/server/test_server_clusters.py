@@ -1,6 +1,9 @@
 """Clouds and principal axes over HTTP: the numbers of the geometry, whoever else asks."""
 
+import asyncio
+import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message
 from tests.server.clients import make_client
 from tests.server.edits import BINARY, User, play
 from tests.server.large import write_large
@@ -20,6 +24,7 @@ from feature_manifold.geometry.clusters.core import core_tokens, count_types
 from feature_manifold.geometry.pca import arrows, fit_pca, project
 from feature_manifold.geometry.sampling import display_sample
 from feature_manifold.server import clouds as clouds_module, points as points_module
+from feature_manifold.server.app import build_app
 from feature_manifold.server.binary import decode_arrays, decode_facts
 from feature_manifold.server.clouds import Clouds, cloud_bytes
 from feature_manifold.server.cluster_schemas import CloudAnswer, PcaAnswer
@@ -292,6 +297,50 @@ def test_fifty_first_requests_at_the_same_time_load_once(
             answers = list(pool.map(first, range(50)))
     assert len(set(answers)) == 1
     assert (len(built), len(opened)) == (1, 1)
+
+
+def test_work_for_a_client_that_left_stops_at_the_next_step(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = build_app(ServerSettings(root))
+    begun, released = threading.Event(), threading.Event()
+    projected: list[object] = []
+
+    def sample(*arguments: Any) -> Any:
+        begun.set()
+        assert released.wait(10)
+        return display_sample(*arguments)
+
+    monkeypatch.setattr(points_module, "display_sample", sample)
+    monkeypatch.setattr(points_module, "project", lambda *arguments: projected.append(arguments))
+    body = json.dumps({"latents": MEMBERS}).encode()
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        await asyncio.to_thread(begun.wait, 10)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    sent: list[Message] = []
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {
+        **{"type": "http", "method": "POST", "path": PCA, "raw_path": PCA.encode()},
+        **{"query_string": b"", "headers": headers, "http_version": "1.1", "scheme": "http"},
+    }
+    asyncio.run(app(scope, receive, send))
+    # The route has ended while its thread is still in a step.
+    assert sent[0]["status"] == 503
+    assert app.state.work.n_jobs == 1
+    released.set()
+    end = time.monotonic() + 10
+    while app.state.work.n_jobs:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    assert projected == []
 
 
 def test_a_full_queue_answers_429_with_a_time_to_wait(client: TestClient) -> None:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
-from tests.server.planted import Planted, write_experiment
+from tests.server.planted import EXPERIMENT_ID, Planted, write_experiment
 
 from feature_manifold.server.app import build_app
 from feature_manifold.server.openapi import openapi_document
@@ -17,13 +17,36 @@ from feature_manifold.server.settings import ServerSettings
 
 EXAMPLES = int(os.environ.get("FMI_CONTRACT_EXAMPLES", "12"))
 """Requests of each kind and route."""
+N_LATENTS, N_ROWS = 6, 12
 
-# What a question may name depends on the experiment: an id within the document's bounds may still
-# be of no latent, token or row, and a list of words no concept.
+# Some of what a question may name depends on the experiment: a column, a text, a list of words.
 CONFIG = {"checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 404, 409, 422]}}}
 
+
+def narrowed(part: Any) -> Any:
+    """Return the document for one experiment: with its id, its latents and its rows.
+
+    Otherwise nearly every request would end at an id that is not there.
+    """
+    if isinstance(part, list):
+        return [narrowed(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    found = {name: narrowed(value) for name, value in part.items()}
+    if part.get("name") == "experiment_id":
+        found["schema"] = {"type": "string", "enum": [EXPERIMENT_ID]}
+    if part.get("name") == "latent_id":
+        found["schema"] = {"type": "integer", "minimum": 0, "exclusiveMaximum": N_LATENTS}
+    for name, bound in (("latents", N_LATENTS), ("rows", N_ROWS)):
+        if "exclusiveMaximum" in str(part.get(name, "")):
+            found[name]["items"]["exclusiveMaximum"] = bound
+    if "maxLength" in str(part.get("experiment_id", "")):
+        found["experiment_id"] = {"enum": [EXPERIMENT_ID, None]}
+    return found
+
+
 SCHEMA = schemathesis.openapi.from_dict(
-    openapi_document(), config=SchemathesisConfig.from_dict(CONFIG)
+    narrowed(openapi_document()), config=SchemathesisConfig.from_dict(CONFIG)
 )
 OPERATIONS = {operation.ok().label: operation.ok() for operation in SCHEMA.get_all_operations()}
 CASES = [
@@ -42,6 +65,7 @@ CASES = [
 def app(tmp_path_factory: pytest.TempPathFactory, planted: Planted) -> FastAPI:
     root = tmp_path_factory.mktemp("contract") / "data"
     write_experiment(root, planted)
+    assert (planted.n_latents, len(planted.token_id)) == (N_LATENTS, N_ROWS)
     return build_app(ServerSettings(root))
 
 

@@ -8,7 +8,7 @@ from feature_manifold.server.cluster_schemas import MAX_COMPONENTS, MAX_POINTS
 from feature_manifold.server.faults import fault_examples
 from feature_manifold.server.intake import MAX_BODY_BYTES
 from feature_manifold.server.schemas import Health, Limits, ServerState
-from feature_manifold.server.work import WorkOfApp
+from feature_manifold.server.work import SlowWorkOfApp, WorkOfApp
 
 router = APIRouter(tags=["server"])
 
@@ -20,12 +20,12 @@ async def health() -> Health:
 
 
 @router.get("/api/server", summary="What the server allows", responses=fault_examples(401))
-async def server(request: Request, work: WorkOfApp) -> ServerState:
+async def server(request: Request, work: WorkOfApp, slow_work: SlowWorkOfApp) -> ServerState:
     """Say whether work can be saved here, and how much one request may ask for."""
     return ServerState(
         version=__version__,
         is_read_only=request.app.state.settings.is_read_only,
-        n_jobs=work.n_jobs,
+        n_jobs=work.n_jobs + slow_work.n_jobs,
         limits=Limits(
             members=MAX_MEMBERS,
             firings=MAX_FIRINGS,
