@@ -1,7 +1,7 @@
 """Clusters of a planted experiment, with what is true of them."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -68,6 +68,7 @@ class PlantedClusters:
         return cloud, ids, core_tokens(mass, ids, occurrences=count_types(token_id))
 
 
+@cache
 def planted_clusters(seed: int) -> PlantedClusters:
     spec = PlantedSpec(
         n_tokens=40_000, n_latents=512, d_model=64, l0=12, seed=seed, concept_share=0.4

@@ -23,7 +23,7 @@ from feature_manifold.geometry.coordinate.spline import smooth
 CIRCLES = ("circle7-0", "circle12-0", "circle24-0")
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2])
+@pytest.fixture(scope="module", params=[0, 1])
 def planted(request: pytest.FixtureRequest) -> PlantedClusters:
     return planted_clusters(request.param)
 
@@ -148,12 +148,31 @@ def test_open_curves_are_told_from_circles(turns: float) -> None:
 def test_a_blob_is_neither_circle_nor_curve() -> None:
     rng = np.random.default_rng(4)
     kinds = []
-    for seed in range(12):
-        words = np.repeat(np.arange(24 + seed), 10)
-        means = 5 + rng.standard_normal((24 + seed, 2))
-        cloud = cloud_of(means[words] + 0.05 * rng.standard_normal((len(words), 2)))
-        kinds.append(fit_coordinate(cloud, words, core_types=words, seed=0).kind)
-    assert kinds.count("surface") >= 11
+    for _ in range(10):
+        cloud = cloud_of(5 + rng.standard_normal((30, 2)))
+        kinds.append(fit_coordinate(cloud, np.arange(30), core_types=range(30), seed=0).kind)
+    assert kinds.count("surface") >= 9
+
+
+def test_a_line_in_noise_is_a_curve_whatever_the_number_of_words() -> None:
+    rng = np.random.default_rng(14)
+    for m in (5, 7, 12, 40):
+        points = 10 + 0.1 * rng.standard_normal((m, 5))
+        points[:, 0] += np.linspace(0, 5, m)
+        coordinate = fit_coordinate(cloud_of(points), np.arange(m), core_types=range(m), seed=0)
+        assert coordinate.kind == "curve"
+        assert abs(spearmanr(coordinate.type_values[:, 0], np.arange(m))[0]) > 0.95
+
+
+def test_a_circle_is_found_behind_an_axis_of_intensity() -> None:
+    """As Engels et al. (2024) saw it: days and months lie in the second and third components."""
+    rng = np.random.default_rng(15)
+    angle = 2 * np.pi * np.arange(40) / 40
+    ring = np.column_stack([np.cos(angle), np.sin(angle)]) + 0.05 * rng.standard_normal((40, 2))
+    points = 10 + np.column_stack([1.5 * rng.standard_normal(40), ring])
+    coordinate = fit_coordinate(cloud_of(points), np.arange(40), core_types=range(40), seed=0)
+    assert coordinate.kind == "circle"
+    assert agreement(coordinate.type_values[:, 0], angle) > 0.98
 
 
 def test_the_same_cluster_gives_the_same_bytes_whatever_the_signs_of_its_axes() -> None:

@@ -21,9 +21,9 @@ from feature_manifold.geometry.coordinate.missing import _surprise
 SHAPES = ("circle7-0", "circle12-0", "circle24-0", "line100-0", "grid-0", "torus-0")
 
 
-@pytest.fixture(scope="module", params=[0, 1])
-def planted(request: pytest.FixtureRequest) -> PlantedClusters:
-    return planted_clusters(request.param)
+@pytest.fixture(scope="module")
+def planted() -> PlantedClusters:
+    return planted_clusters(0)
 
 
 def suggested(planted: PlantedClusters, latents: Array) -> MissingMembers:
@@ -52,7 +52,7 @@ def test_a_spoke_that_was_left_out_is_suggested_first(planted: PlantedClusters, 
     latents = planted.latents(name)
     spokes = [place for place, role in enumerate(thing.roles) if role.role == "spoke"]
     first = 0
-    tried = spokes[:: max(len(spokes) // 5, 1)]
+    tried = spokes[:: max(len(spokes) // 3, 1)][:3]
     for place in tried:
         found = suggested(planted, np.delete(latents, place))
         first += bool(found.members) and found.members[0].latent == latents[place]
@@ -102,13 +102,13 @@ def test_a_random_latent_is_an_impostor_and_members_are_not(
 ) -> None:
     latents = planted.latents(name)
     assert not any(found.is_impostor for found in judged(planted, latents).values())
-    strangers = generator(0, "strangers", name).choice(planted.others(), 4, replace=False)
+    strangers = generator(0, "strangers", name).choice(planted.others(), 2, replace=False)
     caught = 0
     for stranger in strangers.tolist():
         judgement = judged(planted, np.append(latents, stranger))
         assert not any(judgement[latent].is_impostor for latent in latents.tolist())
         caught += judgement[stranger].is_impostor
-    assert caught >= 3
+    assert caught == 2
 
 
 def test_influences_are_those_of_taking_the_member_out(planted: PlantedClusters) -> None:

