@@ -11,16 +11,8 @@ Goals: no mismatch, health below 200 ms at the 99th percentile.
 """
 
 import argparse
-import http.client
-import json
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,92 +21,16 @@ import numpy as np
 import typer
 from tests.server.edits import BINARY, User, play
 from tests.server.large import write_large
+from tests.server.load import Connection, serving, together, watching
 from tests.server.planted import EXPERIMENT_ID
 
 from feature_manifold.store.layout import DataRoot
 from feature_manifold.store.npy import save_npy
 
 D_MODEL = 256
-HEALTH_SECONDS = 0.02
 HEAVY_SECONDS = 15.0
 HEAVY_CLIENTS = 4
 GOAL_MS = 200.0
-
-SERVE = """
-import sys
-from pathlib import Path
-from feature_manifold.server import app as module
-from feature_manifold.server.clouds import Clouds
-from feature_manifold.server.run import run_server
-from feature_manifold.server.settings import ServerSettings
-module.Clouds = lambda: Clouds(int(sys.argv[2]))
-settings = ServerSettings(Path(sys.argv[1]), port=0)
-run_server(settings, announce=lambda line: sys.stdout.write(line + "\\n") and sys.stdout.flush())
-"""
-
-
-@contextmanager
-def serving(root: Path, *, cache_bytes: int) -> Iterator[int]:
-    """Run a server and yield its port."""
-    command = [sys.executable, "-c", SERVE, str(root), str(cache_bytes)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield int(process.stdout.readline().split("/?")[0].rstrip("/\n").rpartition(":")[2])
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
-class Connection:
-    """One client, and how long its requests took.
-
-    Attributes
-    ----------
-    taken
-        Milliseconds of each request.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        self.taken: list[float] = []
-
-    def ask(self, method: str, route: str, question: Any = None, **headers: str) -> bytes:
-        """Send a request and return the body of the answer, which must be 200."""
-        body = None if question is None else json.dumps(question)
-        begin = time.perf_counter()
-        headers = {"Content-Type": "application/json", **headers}
-        self._connection.request(method, route, body, headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
-        self.taken.append(1e3 * (time.perf_counter() - begin))
-        if answer.status != 200:
-            raise RuntimeError(f"{route}: {answer.status} {content[:300]!r}")
-        return content
-
-
-@contextmanager
-def watching(port: int) -> Iterator[list[float]]:
-    """Ask for health all the time; yield the milliseconds of each request."""
-    client, done = Connection(port), threading.Event()
-
-    def watch() -> None:
-        while not done.wait(HEALTH_SECONDS):
-            client.ask("GET", "/api/health")
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield client.taken
-    finally:
-        done.set()
-        thread.join()
-
-
-def together(n: int, work: Callable[[int], Any]) -> list[Any]:
-    """Do the work of ``n`` clients at the same time."""
-    with ThreadPoolExecutor(n) as pool:
-        return list(pool.map(work, range(n)))
 
 
 def report(name: str, taken: list[float]) -> None:
@@ -130,13 +46,13 @@ def edit_clusters(root: Path, *, n_users: int, n_edits: int, n_latents: int) -> 
         return User(number, n_latents=n_latents, max_points=2000)
 
     def played(port: int, number: int, taken: list[float]) -> list[bytes]:
-        client = Connection(port)
-        answers = play(
-            user(number),
-            n_edits,
-            lambda question: client.ask("POST", "/api/cluster/pca", question, **BINARY),
-        )
-        taken.extend(client.taken)
+        with Connection(port) as client:
+            answers = play(
+                user(number),
+                n_edits,
+                lambda question: client.ask("POST", "/api/cluster/pca", question, **BINARY),
+            )
+            taken.extend(client.taken)
         return answers
 
     taken: list[float] = []
@@ -175,15 +91,16 @@ def heaviest(root: Path, *, n_latents: int) -> float:
         for number in range(HEAVY_CLIENTS):
             # The first of each compiles and loads, which users wait for once.
             method, route, body, headers = question(number)
-            Connection(port).ask(method, route, body, **headers)
+            with Connection(port) as connection:
+                connection.ask(method, route, body, **headers)
         end = time.perf_counter() + HEAVY_SECONDS
 
         def client(number: int) -> list[float]:
-            connection = Connection(port)
-            while time.perf_counter() < end:
-                method, route, body, headers = question(number)
-                connection.ask(method, route, body, **headers)
-            return connection.taken
+            with Connection(port) as connection:
+                while time.perf_counter() < end:
+                    method, route, body, headers = question(number)
+                    connection.ask(method, route, body, **headers)
+                return connection.taken
 
         with watching(port) as health:
             taken = together(HEAVY_CLIENTS, client)

@@ -15,7 +15,7 @@ from feature_manifold.server.app import build_app
 from feature_manifold.server.openapi import openapi_document
 from feature_manifold.server.settings import ServerSettings
 
-EXAMPLES = int(os.environ.get("FMI_CONTRACT_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("FMI_CONTRACT_EXAMPLES", "6"))
 """Requests of each kind and route."""
 N_LATENTS, N_ROWS = 6, 12
 
