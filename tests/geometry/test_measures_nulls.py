@@ -142,7 +142,7 @@ CONTINUOUS = {"separability", "separability_corrected", "engels_score", "intrins
 
 @pytest.mark.parametrize("null", ["shuffle", "spectrum"])
 def test_p_values_are_uniform_on_data_that_has_nothing(null: str) -> None:
-    n_sets = 30
+    n_sets = 24
     for name, p in p_values(null, n_sets).items():
         p = p[~np.isnan(p)]
         for level in (0.1, 0.2, 0.5):
@@ -157,7 +157,7 @@ def test_intervals_are_as_wide_as_the_scatter_of_fresh_samples() -> None:
     effort = Effort(**{**vars(LITTLE), "rounds": 1, "resamples": 12})
     names = ("separability_corrected", "mixture", "intrinsic_dimension", "participation_ratio")
     found: list[dict[str, Measured]] = []
-    for number in range(24):
+    for number in range(20):
         rng = generator(number, "test", "coverage")
         turn = 2 * np.pi * rng.random(600)
         peaks = 2 * np.pi * np.arange(6) / 6
