@@ -36,9 +36,9 @@ ID = "tiny-gpt2_layer1_256_medium"
 def test_run_list_info_and_verify(fmi: Fmi, toy_yaml: Path, data: Path) -> None:
     code, out, err = fmi("run", toy_yaml, "--data", data)
     assert code == 0, err
-    assert out.count(" ran ") == 6
+    assert out.count(" ran ") == 7
     code, out, _ = fmi("run", toy_yaml, "--data-root", data)
-    assert (code, out.count("skipped")) == (0, 6)
+    assert (code, out.count("skipped")) == (0, 7)
     code, out, _ = fmi("list", "--data", data)
     assert code == 0
     assert ID in out
@@ -46,9 +46,10 @@ def test_run_list_info_and_verify(fmi: Fmi, toy_yaml: Path, data: Path) -> None:
     info = json.loads(out)
     assert info["metadata"]["n_latents"] == 256
     assert info["stages"]["harvest"]["facts"]["sae_sha256"]
-    assert set(info["stages"]) == {"corpus", "harvest", "index", "graph", "examples", "export"}
+    done = {"corpus", "harvest", "index", "graph", "clusters", "examples", "export"}
+    assert set(info["stages"]) == done
     code, out, _ = fmi("verify", ID, "--data", data)
-    assert (code, out.count("correct")) == (0, 6)
+    assert (code, out.count("correct")) == (0, 7)
     file = data / "experiments" / ID / "latents" / "tokens.npy"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1

@@ -84,7 +84,7 @@ def test_a_stage_depends_on_its_own_keys_only() -> None:
 
 
 def test_every_field_names_known_stages_and_says_what_it_means() -> None:
-    stages = {"corpus", "harvest", "graph", "examples", "export"}
+    stages = {"corpus", "harvest", "graph", "clusters", "examples", "export"}
     for name, field in ExperimentConfig.model_fields.items():
         assert field.description, name
         assert isinstance(field.json_schema_extra, dict)

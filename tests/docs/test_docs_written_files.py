@@ -25,7 +25,7 @@ from feature_manifold.testing.tiny import TinyExperiment, tiny_gpt2
 from tests.docs.pages import names_in, page, rows_of, section
 
 FORMAT = "docs/data-format.md"
-STAGE_FOLDERS = ("corpus", "raw_activations", "latents", "graph", "examples")
+STAGE_FOLDERS = ("corpus", "raw_activations", "latents", "graph", "clusters", "examples")
 EXPERIMENT = "The experiment folder"
 EXPORTED = "visualizer_data/"
 SCRIPTS = "Files of the documented scripts"

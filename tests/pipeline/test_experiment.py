@@ -99,7 +99,9 @@ def test_a_changed_key_reruns_only_what_depends_on_it(
 ) -> None:
     config, _ = copied(finished, tmp_path)
     assert run(config.replaced(context_size=5)) == ["examples", "export"]
-    assert run(config.replaced(context_size=5, edges_top_k=7)) == ["graph", "export"]
+    fewer = config.replaced(context_size=5, edges_top_k=7)
+    assert run(fewer) == ["graph", "clusters", "export"]
+    assert run(fewer.replaced(clusters_kept=7)) == ["clusters"]
 
 
 def test_the_exported_index_says_how_examples_were_asked_for(

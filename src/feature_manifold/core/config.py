@@ -27,6 +27,16 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAX_TOKENS = 2_000_000_000
 """Firings hold a row of the token table in 32 bits; put-in BOS tokens at most double the rows."""
 
+CLUSTER_METHODS = (
+    "leiden-jaccard",
+    "leiden-phi",
+    "leiden-combined",
+    "leiden-cosine",
+    "knn",
+    "spectral",
+)
+"""Ways to look for groups of latents; the first four by default."""
+
 
 def _hyphenate(name: str) -> str:
     return name.replace("_", "-")
@@ -95,7 +105,7 @@ class ExperimentConfig(BaseModel):
         100, "Neighbours kept per latent and kind of edge.", "graph", ge=1, le=10_000
     )
     skip_coactivation: bool = _field(False, "Leave out co-activation edges.", "graph")
-    skip_jaccard: bool = _field(False, "Leave out Jaccard edges.", "graph")
+    skip_jaccard: bool = _field(False, "Leave out Jaccard edges.", "graph", "clusters")
     umap_neighbors: int = _field(15, "Neighbours that UMAP looks at.", "graph", ge=2, le=1000)
     umap_min_dist: float = _field(0.1, "UMAP's least distance of points.", "graph", ge=0, le=1)
     top_k: int = _field(
@@ -110,7 +120,26 @@ class ExperimentConfig(BaseModel):
     percentile_examples: int = _field(
         10, "Firings sampled per percentile group.", "examples", ge=1, le=1000
     )
-    seed: int = _field(0, "Seed of every random choice.", "graph", "examples", ge=0, lt=2**63)
+    cluster_methods: str = _field(
+        ",".join(CLUSTER_METHODS[:4]),
+        "How to look for groups of latents, with commas: leiden-jaccard, leiden-phi, "
+        "leiden-combined, leiden-cosine, knn, spectral.",
+        "clusters",
+    )
+    cluster_resolutions: str = _field(
+        "1,2,4,8",
+        "Resolutions of the leiden- methods, with commas: more gives smaller groups.",
+        "clusters",
+    )
+    cluster_draws: int = _field(
+        199, "Draws from each null that a group is compared with.", "clusters", ge=19, le=9999
+    )
+    clusters_kept: int = _field(
+        1000, "Groups kept, at most, from the best down.", "clusters", ge=1, le=100_000
+    )
+    seed: int = _field(
+        0, "Seed of every random choice.", "graph", "clusters", "examples", ge=0, lt=2**63
+    )
     data_root: Path | None = _field(
         None, "Folder of all data; by default the variable FMI_DATA, else ./data."
     )
@@ -136,6 +165,24 @@ class ExperimentConfig(BaseModel):
         if value is not None and not NAME_PATTERN.fullmatch(value):
             raise ValueError("expected letters, digits, dots, hyphens and underscores")
         return value
+
+    @field_validator("cluster_methods")
+    @classmethod
+    def _check_methods(cls, value: str) -> str:
+        names = [name.strip() for name in value.split(",")]
+        if not set(names) <= set(CLUSTER_METHODS) or len(set(names)) < len(names):
+            raise ValueError(f"expected some of {', '.join(CLUSTER_METHODS)}, each once")
+        return ",".join(names)
+
+    @field_validator("cluster_resolutions", mode="before")
+    @classmethod
+    def _check_resolutions(cls, value: Any) -> str:
+        numbers = str(value).replace(" ", "").split(",")
+        if not all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) for number in numbers) or not all(
+            0.01 <= float(number) <= 1000 for number in numbers
+        ):
+            raise ValueError("expected numbers from 0.01 to 1000, with commas, for instance 1,2,4")
+        return ",".join(numbers)
 
     @field_validator("device")
     @classmethod

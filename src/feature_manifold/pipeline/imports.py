@@ -26,7 +26,8 @@ from feature_manifold.store.atomic import begin_folder, commit_folder, drop_left
 from feature_manifold.store.layout import EDGES, ExperimentPaths, data_root
 from feature_manifold.store.lock import experiment_lock
 
-INDEX_NAME, GRAPH_NAME, EXAMPLES_NAME, EXPORT_NAME = "index", "graph", "examples", "export"
+INDEX_NAME, GRAPH_NAME, CLUSTERS_NAME = "index", "graph", "clusters"
+EXAMPLES_NAME, EXPORT_NAME = "examples", "export"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def plan_import(
         return Import(source, paths, config, (visualizer_stage(source),), ())
     later: tuple[str, ...] = (INDEX_NAME, EXAMPLES_NAME)
     if source.decoder is not None:
-        later = (INDEX_NAME, GRAPH_NAME, EXAMPLES_NAME, EXPORT_NAME)
+        later = (INDEX_NAME, GRAPH_NAME, CLUSTERS_NAME, EXAMPLES_NAME, EXPORT_NAME)
     elif source.graph is not None and (source.graph / EDGES["cosine"]).is_file():
         later = (INDEX_NAME, EXAMPLES_NAME, EXPORT_NAME)
     return Import(source, paths, config, importing_stages(source, tokenizer=tokenizer), later)

@@ -6,6 +6,7 @@ from typing import Literal
 from feature_manifold.core.config import ExperimentConfig, processors
 from feature_manifold.core.errors import CorruptArtifactError
 from feature_manifold.core.progress import Progress
+from feature_manifold.pipeline.clusters import CLUSTERS
 from feature_manifold.pipeline.corpus import CORPUS
 from feature_manifold.pipeline.examples import EXAMPLES
 from feature_manifold.pipeline.export import EXPORT, write_experiment_list
@@ -18,7 +19,7 @@ from feature_manifold.pipeline.stage import Stage
 from feature_manifold.store.layout import ExperimentPaths, data_root
 from feature_manifold.store.manifest import Manifest, changed_inputs, file_problems, read_manifest
 
-STAGES = (CORPUS, HARVEST, INDEX, GRAPH, EXAMPLES, EXPORT)
+STAGES = (CORPUS, HARVEST, INDEX, GRAPH, CLUSTERS, EXAMPLES, EXPORT)
 """Every stage of an experiment, in the order in which they run."""
 
 HARVESTING = (CORPUS.name, HARVEST.name)

@@ -1,0 +1,249 @@
+"""Is a cluster more than chance? Two matched nulls, corrected for all candidates that were tried.
+
+The statistic says how hollow the mean points of the core tokens are: how little their whitened
+squared distances from the centre vary. On circles and tori they are all the same, on even lines,
+horseshoes and sheets they vary less than those of a Gaussian. Each null keeps all but one thing:
+
+- ``spectrum``: Gaussian points with exactly the principal variances of the real ones. Linear
+  structure stays. A latent per word in directions as different as can be does not beat it.
+- ``shuffle``: each latent's mean activations are dealt to the core tokens anew. What each latent
+  does alone stays; that latents follow each other over the tokens goes.
+
+A manifold beats both. The corrected p of a candidate compares its statistic, in standard deviations
+of its own draws, with the greatest of all candidates in each draw (Westfall and Young 1993): among
+any number of candidates without structure, one is called significant at alpha with a probability of
+at most alpha.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from feature_manifold.core.arrays import Float64Array
+from feature_manifold.core.progress import Progress
+from feature_manifold.core.rng import generator
+from feature_manifold.geometry.clusters.tuning import Tuning
+
+N_AXES = 4
+"""Leading PCs in which points may be hollow; the best number of them counts."""
+
+BLOCK_AXES = 8
+"""Axes iterated on for the leading four."""
+
+MOST_SHUFFLED = 128
+"""Core tokens of which a shuffle is drawn; of more, a seeded choice."""
+
+
+@dataclass(frozen=True)
+class Significance:
+    """How hollow every candidate is, and the chance of that; float64 (n_candidates,).
+
+    Attributes
+    ----------
+    hollow
+        In standard deviations above Gaussian points of the same spectrum.
+    shuffle, spectrum
+        p against each null, corrected for all candidates; at least 1 / (draws + 1).
+    """
+
+    hollow: Float64Array
+    shuffle: Float64Array
+    spectrum: Float64Array
+
+    @property
+    def both(self) -> Float64Array:
+        """The larger p: a small one says that both nulls are beaten."""
+        return np.maximum(self.shuffle, self.spectrum)
+
+
+def significance(
+    tunings: Sequence[Tuning], *, draws: int, seed: int, n_workers: int, progress: Progress
+) -> Significance:
+    """Compare candidates with their nulls.
+
+    Parameters
+    ----------
+    tunings
+        Of every candidate that was tried, also of those that will not be shown.
+    draws
+        Of each null.
+    seed
+        A candidate's draws depend on it and on the candidate's members, not on other candidates.
+    n_workers
+        Threads; the result does not depend on them.
+    """
+
+    def draw(tuning: Tuning) -> tuple[Float64Array, Float64Array]:
+        rng = generator(seed, "clusters", "nulls", *map(str, tuning.latents.tolist()))
+        spectrum = spectrum_statistics(tuning.points, draws, rng)
+        return spectrum, shuffle_statistics(tuning, draws, rng)
+
+    statistics = np.empty((2, len(tunings), draws + 1))
+    with (
+        progress.task("compare with nulls", total=len(tunings), unit="groups") as task,
+        ThreadPoolExecutor(n_workers) as pool,
+    ):
+        for row, found in enumerate(pool.map(draw, tunings)):
+            statistics[:, row] = found
+            task.advance()
+    spectrum, shuffle = statistics
+    return Significance(standardised(spectrum)[:, 0], corrected(shuffle), corrected(spectrum))
+
+
+def spectrum_statistics(points: Float64Array, draws: int, rng: np.random.Generator) -> Float64Array:
+    """Return how hollow points are, and then Gaussian ones of the same principal variances.
+
+    Given their principal variances, Gaussian points have principal scores of random orientation:
+    orthonormal columns, orthogonal to the constant, uniform among all such. Whitened distances
+    depend on nothing else, so the draws need no variances.
+
+    Parameters
+    ----------
+    points
+        float64 (n, r).
+    draws
+        Of the Gaussian.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (draws + 1,); all 0 where there are too few points or dimensions to tell.
+    """
+    n = len(points)
+    scores, scale, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
+    n_axes = min(N_AXES, _rank(scale), n - 3)
+    if n_axes < 1:
+        return np.zeros(draws + 1)
+    normal = rng.standard_normal((draws, n, n_axes))
+    normal -= normal.mean(axis=1, keepdims=True)
+    frames = np.concatenate([scores[None, :, :n_axes], np.linalg.qr(normal)[0]])
+    return best_of(hollowness(frames))
+
+
+def shuffle_statistics(tuning: Tuning, draws: int, rng: np.random.Generator) -> Float64Array:
+    """Return how hollow a cluster's mean points are, and then those of shuffled tunings.
+
+    Parameters
+    ----------
+    tuning
+        Of the cluster; of more than 128 core tokens a seeded choice is used, also for the real one.
+    draws
+        Of the shuffle.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (draws + 1,); all 0 where there are too few points or dimensions to tell.
+    """
+    means = tuning.means
+    if len(means) > MOST_SHUFFLED:
+        means = means[np.sort(rng.choice(len(means), MOST_SHUFFLED, replace=False))]
+    dealt = np.stack([means, *(rng.permuted(means, axis=0) for _ in range(draws))])
+    # A shuffle changes no latent's mean, so that one centre serves all.
+    points = (dealt - means.mean(axis=0)) @ tuning.coordinates
+    n_axes = min(N_AXES, _rank(np.linalg.svd(points[0], compute_uv=False)), len(means) - 3)
+    if n_axes < 1:
+        return np.zeros(draws + 1)
+    scores = leading_scores(points, n_axes, rng)
+    lengths = np.sqrt((scores**2).sum(axis=1, keepdims=True))
+    return best_of(hollowness(scores / np.maximum(lengths, 1e-30)))
+
+
+def leading_scores(points: Float64Array, n_axes: int, rng: np.random.Generator) -> Float64Array:
+    """Return the leading principal scores of many centred point sets, by subspace iteration.
+
+    Six steps on ``BLOCK_AXES`` axes: exact where the spectrum falls, and otherwise a mixture of
+    axes of about the same variance. Real and shuffled points go the same way, so that no p-value
+    depends on it. Full decompositions would take ten times as long.
+
+    Parameters
+    ----------
+    points
+        float64 (b, n, r), each set with mean 0.
+    n_axes
+        At most ``BLOCK_AXES``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (b, n, n_axes), by falling variance.
+    """
+    across = points.transpose(0, 2, 1)
+    n_block = min(BLOCK_AXES, *points.shape[1:])
+    axes = np.broadcast_to(
+        np.linalg.qr(rng.standard_normal((points.shape[2], n_block)))[0],
+        (len(points), points.shape[2], n_block),
+    )
+    for _ in range(3):
+        axes = np.linalg.qr(across @ (points @ (across @ (points @ axes))))[0]
+    scores = points @ axes
+    _, turn = np.linalg.eigh(scores.transpose(0, 2, 1) @ scores)
+    found: Float64Array = scores @ turn[:, :, : -n_axes - 1 : -1]
+    return found
+
+
+def hollowness(frames: Float64Array) -> Float64Array:
+    """Return -ln of the variance of whitened squared distances, in 1 to d leading axes.
+
+    Parameters
+    ----------
+    frames
+        float64 (b, n, d), principal scores of b point sets, each column of length 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (b, d).
+    """
+    distances = np.cumsum(frames**2, axis=2)
+    hollow: Float64Array = -np.log(np.maximum(distances.var(axis=1), 1e-30))
+    return hollow
+
+
+def best_of(statistics: Float64Array) -> Float64Array:
+    """Return the greatest of several statistics (draws + 1, n), each in its standard deviations."""
+    best: Float64Array = standardised(statistics.T).max(axis=0)
+    return best
+
+
+def standardised(statistics: Float64Array) -> Float64Array:
+    """Return rows (n, draws + 1) in standard deviations from their means.
+
+    The real value, in the first column, counts in like the draws, so that all are judged alike.
+    """
+    centred = statistics - statistics.mean(axis=1, keepdims=True)
+    spread = centred.std(axis=1, keepdims=True)
+    # Constants may differ in the last bits.
+    return np.where(spread > 1e-9, centred / np.maximum(spread, 1e-9), 0.0)
+
+
+def corrected(statistics: Float64Array) -> Float64Array:
+    """Return p-values corrected for the number of candidates, by the greatest statistic.
+
+    Parameters
+    ----------
+    statistics
+        float64 (n, draws + 1): the real one first, then those of its null; more is evidence.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n,), at least 1 / (draws + 1).
+
+    References
+    ----------
+    Westfall and Young (1993), Resampling-based multiple testing.
+    """
+    if not len(statistics):
+        return np.zeros(0)
+    scores = standardised(statistics)
+    greatest = np.sort(scores[:, 1:].max(axis=0))
+    at_least = len(greatest) - np.searchsorted(greatest, scores[:, 0] - 1e-9)
+    return np.asarray((1 + at_least) / (1 + len(greatest)))
+
+
+def _rank(scale: Float64Array) -> int:
+    """Return how many singular values, falling, are more than rounding."""
+    return int((scale > 1e-9 * max(float(scale[0]), 1e-30)).sum())
