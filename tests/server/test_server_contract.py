@@ -20,7 +20,13 @@ EXAMPLES = int(os.environ.get("FMI_CONTRACT_EXAMPLES", "6"))
 N_LATENTS, N_ROWS = 6, 12
 
 # Some of what a question may name depends on the experiment: a column, a text, a list of words.
-CONFIG = {"checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 404, 409, 422]}}}
+# A body may be refused for its length before anybody reads it.
+CONFIG = {
+    "checks": {
+        "positive_data_acceptance": {"expected-statuses": ["2xx", 404, 409, 422]},
+        "negative_data_rejection": {"expected-statuses": [404, 405, 409, 413, 422]},
+    }
+}
 
 
 def narrowed(part: Any) -> Any:

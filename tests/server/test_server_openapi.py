@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def test_the_document_is_the_one_that_is_served(client: TestClient) -> None:
     assert client.get("/api/openapi.json").json() == openapi_document()
 
 
+@cache
 def operations() -> dict[str, dict[str, Any]]:
     return {
         f"{method.upper()} {path}": operation
@@ -77,6 +79,7 @@ def operations() -> dict[str, dict[str, Any]]:
     }
 
 
+@cache
 def schemas() -> dict[str, dict[str, Any]]:
     return openapi_document()["components"]["schemas"]
 
@@ -149,6 +152,7 @@ def test_the_binary_body_is_documented(route: str) -> None:
 
 LIGHT = """
 import sys
+from functools import cache
 from pathlib import Path
 from fastapi.testclient import TestClient
 from feature_manifold.server.app import build_app
