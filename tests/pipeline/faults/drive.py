@@ -130,6 +130,13 @@ class Ground:
         """Go back to the state before the run."""
         start_over(self.scenario, self.work / "template", self.root)
 
+    def check_once(self, checked: set[str]) -> None:
+        """Check, unless files were left just like this before."""
+        state = self.state()
+        if state not in checked:
+            self.check()
+            checked.add(state)
+
     def check(self) -> None:
         """Check that nothing claims to be finished and is not, and that the next run ends right."""
         claimed = {path.parent for path in self.root.rglob(MANIFEST) if not is_aside(path)}
@@ -188,10 +195,11 @@ def kill_everywhere(ground: Ground) -> Counter[str]:
         assert ended == -signal.SIGKILL, f"operation {at}: ended with {ended}"
         last = operations(ground.log)[-1]
         kinds[last[0]] += 1
-        state = ground.state()
-        if state not in checked:
-            assert in_child(ground.check) == 0, f"after a kill at operation {at}: {last}"
-            checked.add(state)
+        try:
+            ground.check_once(checked)
+        except BaseException as error:
+            error.add_note(f"after a kill at operation {at}: {last}")
+            raise
     raise AssertionError(f"no run survived {MOST} kills")
 
 
@@ -215,10 +223,7 @@ def fail_everywhere(ground: Ground, fault: Fault) -> Counter[str]:
                 assert name in ("DiskSpaceError", "none"), text
             assert "\n" not in text
             assert not ground.open_files()
-            state = ground.state()
-            if state not in checked:
-                ground.check()
-                checked.add(state)
+            ground.check_once(checked)
         except BaseException as error:
             last = operations(ground.log)[at - 1]
             error.add_note(f"after {fault.name} at operation {at}: {last}")
