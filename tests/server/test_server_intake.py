@@ -91,6 +91,10 @@ def test_messages_place_no_folder(
 
 def test_a_root_that_is_part_of_a_word_is_left_alone() -> None:
     assert without_root("/data/x and /database", Path("/data")) == "DATA_ROOT/x and /database"
+    assert without_root("the data in data/x", Path("data")) == "the data in data/x"
+    absolute = f"no {Path('data').absolute()}/x"
+    assert without_root(absolute, Path("data")) == "no DATA_ROOT/x"
+    assert without_root("../my/data/x", Path("../my/data")) == "DATA_ROOT/x"
 
 
 def test_messages_are_short(client: TestClient) -> None:

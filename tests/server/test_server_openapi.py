@@ -159,7 +159,9 @@ from feature_manifold.server.app import build_app
 from feature_manifold.server.settings import ServerSettings
 
 client = TestClient(build_app(ServerSettings(Path(sys.argv[1]))), base_url="http://localhost")
-for route in ("experiments", "latents", "graph", "edges?limit=5", "latent/0", "search?q=m"):
+routes = "health server experiments latents graph edges?limit=5 latent/0 latent/0/similar "
+routes += "search?q=m search/labels?q=m search/text?q=Monday concepts clusters workspace"
+for route in routes.split():
     answer = client.get(f"/api/{route}")
     assert answer.status_code == 200, answer.text
 heavy = {"torch", "umap", "sklearn", "numba", "transformers", "datasets", "sae_lens", "pandas"}

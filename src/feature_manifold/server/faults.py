@@ -64,7 +64,9 @@ def fault_response(status: int, message: str, *, kind: str | None = None) -> Res
 
 def without_root(message: str, root: Path) -> str:
     """Return a message whose paths start at the data root: who asks need not know where it is."""
-    for path in sorted({str(root), str(root.absolute()), str(root.resolve())}, key=len)[::-1]:
+    # A root such as "data" is a word, and places nothing.
+    given = {str(root)} if len(root.parts) > 1 else set()
+    for path in sorted(given | {str(root.absolute()), str(root.resolve())}, key=len)[::-1]:
         message = re.sub(rf"(?<![\w.-]){re.escape(path)}(?![\w.-])", "DATA_ROOT", message)
     return message
 
