@@ -17,6 +17,7 @@ from feature_manifold.geometry.coordinate import (
     ordered_types,
 )
 from feature_manifold.geometry.coordinate.choice import log_gain
+from feature_manifold.geometry.coordinate.curve import fit_curve
 from feature_manifold.geometry.coordinate.order import chance_of_gap
 from feature_manifold.geometry.coordinate.spline import smooth
 
@@ -205,6 +206,33 @@ def test_a_neighbouring_cluster_has_nearly_the_same_coordinate(
     assert np.array_equal(before.types, after.types)
     change = np.abs(before.apart(before.type_values, after.type_values))
     assert change.max() < 0.05 * np.diff(before.extent).max()
+
+
+def test_a_loop_starts_and_turns_the_same_way_whichever_way_it_was_followed() -> None:
+    rng = np.random.default_rng(16)
+    turns = np.arange(30) / 30
+    angle = 2 * np.pi * turns
+    radius = 1 + 0.3 * np.cos(3 * angle)
+    points = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    compass = rng.standard_normal((2, 2))
+    ways = [
+        fit_curve(points, start, compass, closed=True).locate(points)[0]
+        for start in (turns, (0.3 - turns) % 1)
+    ]
+    assert np.abs(np.angle(np.exp(1j * (ways[0] - ways[1])))).max() < 0.05
+    mirrored = fit_curve(points, turns, compass * [[1], [-1]], closed=True).locate(points)[0]
+    assert np.abs(np.angle(np.exp(1j * (ways[0] + mirrored)))).max() < 0.05
+
+
+def test_without_core_types_the_frequent_and_strong_ones_of_the_cloud_are_taken(
+    planted: PlantedClusters,
+) -> None:
+    cloud, ids, core = planted.cluster(planted.latents("circle12-0"))
+    coordinate = fit_coordinate(cloud, ids, seed=0)
+    assert np.array_equal(coordinate.types, core)
+    weak = np.where(np.arange(len(ids)) % 2, ids, -1)
+    with pytest.raises(InputError, match="there are 0"):
+        fit_coordinate(cloud, np.where(np.arange(len(ids)) < 5, weak, -1), seed=0)
 
 
 def test_the_kind_can_be_asked_for() -> None:

@@ -20,7 +20,7 @@ from feature_manifold.geometry.coordinate import (
     measure_tiling,
     tuning_curves,
 )
-from feature_manifold.geometry.coordinate.dealing import dealt_firings, locality
+from feature_manifold.geometry.coordinate.dealing import dealt_firings, locality, resampled
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_choosy_members_without_order_are_no_tiling() -> None:
     """Every member picks five words out of twenty, at random: narrow, but not on a stretch."""
     rng = np.random.default_rng(2)
     ps = []
-    for _ in range(6):
+    for _ in range(5):
         words = np.repeat(np.arange(20), 20)
         picks = np.stack([rng.permutation(20) < 5 for _ in range(14)], axis=1)
         found = tiling_of(*cluster_of(picks[words] * 1.0, np.eye(14), words))
@@ -204,6 +204,30 @@ def test_locality_is_one_less_the_share_of_a_line_on_which_members_fire() -> Non
     apart = np.linalg.norm(square[:, None] - square, axis=2)
     patch = (square < 0.5).all(axis=1)[None] * 1.0
     assert locality(patch, apart, n_axes=2) == pytest.approx(0.75, abs=0.02)
+
+
+def test_members_that_meet_nowhere_are_no_tiling() -> None:
+    """Six members have four neighbouring words each, for themselves alone."""
+    words = np.repeat(np.arange(24), 30)
+    places = 2 * np.pi * (np.arange(6) + 0.5) / 6
+    level = (words[:, None] // 4 == np.arange(6)) * (1 + 0.2 * (words[:, None] % 4))
+    directions = np.column_stack([np.cos(places), np.sin(places)])
+    found = tiling_of(*cluster_of(level, np.pad(directions, ((0, 0), (0, 6))), words))
+    assert found.tiling.value > 0.7
+    assert found.tiling.nulls["types"].p < 0.05
+    assert found.overlap == 0
+    assert found.verdict == "dilution"
+
+
+def test_resampled_stretches_have_the_firing_of_all_on_average(planted: PlantedClusters) -> None:
+    cloud, _, curves = tuned(planted, "circle7-0")
+    samples = np.stack(list(resampled(cloud, curves, 200, generator(0, "test"))))
+    known = curves.is_known
+    assert (samples[:, :, known] <= 1).all()
+    assert samples.mean(axis=0)[:, known] == pytest.approx(curves.firing[:, known], abs=0.03)
+    assert samples.std(axis=0)[:, known].max() > 0.01
+    hub = np.flatnonzero(curves.is_hub)[0]
+    assert samples[:, hub][:, known].min() > 0.8
 
 
 def test_the_interval_covers_the_tiling_of_more_of_the_corpus() -> None:
