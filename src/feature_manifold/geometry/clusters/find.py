@@ -12,6 +12,7 @@ from feature_manifold.geometry.clusters.affinities import LatentGraph
 from feature_manifold.geometry.clusters.discover import Candidate, Corpus, discover, ranked
 from feature_manifold.geometry.clusters.nulls import Significance, significance
 from feature_manifold.geometry.clusters.score import PARTS
+from feature_manifold.geometry.edges import EDGE_KINDS, LatentPairs
 from feature_manifold.store.clusters import ClusterSet
 
 
@@ -82,6 +83,16 @@ def find_clusters(
         )
     places = ranked(candidates, most=search.most)
     return cluster_set(candidates, places, chance), len(candidates)
+
+
+def graph_of(pairs: LatentPairs) -> LatentGraph:
+    """Return the neighbours of latents whose edges are not on disk, computed anew."""
+    return LatentGraph(
+        EDGE_KINDS["cosine"](pairs),
+        EDGE_KINDS["jaccard"](pairs),
+        np.diff(np.asarray(pairs.by_latent.indptr)),
+        pairs.by_latent.n_tokens,
+    )
 
 
 def cluster_set(

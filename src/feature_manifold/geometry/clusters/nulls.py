@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from feature_manifold.core.arrays import Float64Array
+from feature_manifold.core.arrays import Array, Float64Array
+from feature_manifold.core.kernels import kernel
 from feature_manifold.core.progress import Progress
 from feature_manifold.core.rng import generator
 from feature_manifold.geometry.clusters.tuning import Tuning
@@ -31,6 +32,12 @@ N_AXES = 4
 
 BLOCK_AXES = 8
 """Axes iterated on for the leading four."""
+
+MOST_PCS = 16
+"""PCs in which points are compared with Gaussian ones."""
+
+COINCIDE = 0.15
+"""Mean points nearer than this share of their RMS radius count as one."""
 
 MOST_SHUFFLED = 128
 """Core tokens of which a shuffle is drawn; of more, a seeded choice."""
@@ -96,13 +103,12 @@ def spectrum_statistics(points: Float64Array, draws: int, rng: np.random.Generat
     """Return how hollow points are, and then Gaussian ones of the same principal variances.
 
     Given their principal variances, Gaussian points have principal scores of random orientation:
-    orthonormal columns, orthogonal to the constant, uniform among all such. Whitened distances
-    depend on nothing else, so the draws need no variances.
+    orthonormal columns, orthogonal to the constant, uniform among all such.
 
     Parameters
     ----------
     points
-        float64 (n, r).
+        float64 (n, r); their leading 16 PCs are looked at.
     draws
         Of the Gaussian.
 
@@ -113,13 +119,11 @@ def spectrum_statistics(points: Float64Array, draws: int, rng: np.random.Generat
     """
     n = len(points)
     scores, scale, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
-    n_axes = min(N_AXES, _rank(scale), n - 3)
-    if n_axes < 1:
-        return np.zeros(draws + 1)
-    normal = rng.standard_normal((draws, n, n_axes))
+    rank = min(_rank(scale), MOST_PCS, n - 1)
+    normal = rng.standard_normal((draws, n, rank))
     normal -= normal.mean(axis=1, keepdims=True)
-    frames = np.concatenate([scores[None, :, :n_axes], np.linalg.qr(normal)[0]])
-    return best_of(hollowness(frames))
+    frames = np.concatenate([scores[None, :, :rank], np.linalg.qr(normal)[0]])
+    return hollow_statistics(frames * scale[:rank], rng)
 
 
 def shuffle_statistics(tuning: Tuning, draws: int, rng: np.random.Generator) -> Float64Array:
@@ -141,21 +145,75 @@ def shuffle_statistics(tuning: Tuning, draws: int, rng: np.random.Generator) -> 
     if len(means) > MOST_SHUFFLED:
         means = means[np.sort(rng.choice(len(means), MOST_SHUFFLED, replace=False))]
     dealt = np.stack([means, *(rng.permuted(means, axis=0) for _ in range(draws))])
-    # A shuffle changes no latent's mean, so that one centre serves all.
-    points = (dealt - means.mean(axis=0)) @ tuning.coordinates
-    n_axes = min(N_AXES, _rank(np.linalg.svd(points[0], compute_uv=False)), len(means) - 3)
+    return hollow_statistics((dealt - means.mean(axis=0)) @ tuning.coordinates, rng)
+
+
+def hollow_statistics(points: Float64Array, rng: np.random.Generator) -> Float64Array:
+    """Return how hollow several point sets are, each in the best number of leading axes.
+
+    Points that nearly coincide count as one: many words on which nothing but the hub of a group
+    fires would else look like one end of something.
+
+    Parameters
+    ----------
+    points
+        float64 (b, n, r): the real ones first.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (b,), -ln of the variance of whitened squared distances, in standard deviations over
+        the sets; all 0 where there are too few points or dimensions to tell.
+    """
+    n = points.shape[1]
+    real = np.linalg.svd(points[0] - points[0].mean(axis=0), compute_uv=False)
+    n_axes = min(N_AXES, _rank(real), n - 3)
     if n_axes < 1:
-        return np.zeros(draws + 1)
-    scores = leading_scores(points, n_axes, rng)
-    lengths = np.sqrt((scores**2).sum(axis=1, keepdims=True))
-    return best_of(hollowness(scores / np.maximum(lengths, 1e-30)))
+        return np.zeros(len(points))
+    kept = np.ones(points.shape[:2], dtype=bool)
+    _thin(np.ascontiguousarray(points), COINCIDE, kept)
+    weights = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1)
+    centred = points - np.einsum("bn,bnr->br", weights, points)[:, None]
+    scores = leading_scores(centred * kept[:, :, None], n_axes, rng)
+    # Whitened: mean square 1 on each axis over the points that are kept.
+    squares = scores**2 / np.maximum((weights[:, :, None] * scores**2).sum(axis=1), 1e-30)[:, None]
+    distances = np.cumsum(squares, axis=2)
+    spread = (weights[:, :, None] * (distances - np.arange(1, n_axes + 1)) ** 2).sum(axis=1)
+    return best_of(-np.log(np.maximum(spread, 1e-30)))
+
+
+@kernel()
+def _thin(points: Array, share: float, kept: Array) -> None:
+    """Drop points nearer than ``share`` of the RMS radius to an earlier one that is kept."""
+    n_sets, n, r = points.shape
+    for number in range(n_sets):
+        total, length = 0.0, 0.0
+        for axis in range(r):
+            mean = 0.0
+            for point in range(n):
+                mean += points[number, point, axis]
+                total += points[number, point, axis] ** 2
+            length += (mean / n) ** 2
+        bound = share * share * (total / n - length)
+        for point in range(1, n):
+            for other in range(point):
+                if not kept[number, other]:
+                    continue
+                square = 0.0
+                for axis in range(r):
+                    square += (points[number, point, axis] - points[number, other, axis]) ** 2
+                    if square >= bound:
+                        break
+                if square < bound:
+                    kept[number, point] = False
+                    break
 
 
 def leading_scores(points: Float64Array, n_axes: int, rng: np.random.Generator) -> Float64Array:
     """Return the leading principal scores of many centred point sets, by subspace iteration.
 
     Six steps on ``BLOCK_AXES`` axes: exact where the spectrum falls, and otherwise a mixture of
-    axes of about the same variance. Real and shuffled points go the same way, so that no p-value
+    axes of about the same variance. Real and random points go the same way, so that no p-value
     depends on it. Full decompositions would take ten times as long.
 
     Parameters
@@ -182,24 +240,6 @@ def leading_scores(points: Float64Array, n_axes: int, rng: np.random.Generator) 
     _, turn = np.linalg.eigh(scores.transpose(0, 2, 1) @ scores)
     found: Float64Array = scores @ turn[:, :, : -n_axes - 1 : -1]
     return found
-
-
-def hollowness(frames: Float64Array) -> Float64Array:
-    """Return -ln of the variance of whitened squared distances, in 1 to d leading axes.
-
-    Parameters
-    ----------
-    frames
-        float64 (b, n, d), principal scores of b point sets, each column of length 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (b, d).
-    """
-    distances = np.cumsum(frames**2, axis=2)
-    hollow: Float64Array = -np.log(np.maximum(distances.var(axis=1), 1e-30))
-    return hollow
 
 
 def best_of(statistics: Float64Array) -> Float64Array:

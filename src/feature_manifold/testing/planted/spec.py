@@ -60,6 +60,8 @@ class PlantedSpec:
         Chance that it fires on any other token.
     decoder_noise
         Length of what is added to each of its decoder rows, relative to the row.
+    manifolds
+        Without them, more decoys of more kinds are planted: data in which nothing is to be found.
     """
 
     n_tokens: int
@@ -79,6 +81,7 @@ class PlantedSpec:
     miss: float = 0.02
     stray: float = 2e-5
     decoder_noise: float = 0.1
+    manifolds: bool = True
 
     def __post_init__(self) -> None:
         """Check bounds.
@@ -106,7 +109,11 @@ class PlantedSpec:
         # 60 and 60.0 are the same spec.
         floats = [field.name for field in fields(self) if field.type is float]
         exact = {name: float(getattr(self, name)) for name in floats}
-        return config_hash({"generation": GENERATION, **asdict(self), **exact})
+        values = {"generation": GENERATION, **asdict(self), **exact}
+        if self.manifolds:
+            # Specs had no such field when data was made from them that is still the same.
+            del values["manifolds"]
+        return config_hash(values)
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:

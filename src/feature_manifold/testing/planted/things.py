@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -116,7 +117,7 @@ def plan_things(spec: PlantedSpec) -> tuple[Thing, ...]:
     left = int(MOST_PLANTED_SHARE * spec.n_latents)
     chosen = []
     for number in range(n_sets):
-        for kind, make in KINDS.items():
+        for kind, make in (KINDS if spec.manifolds else DECOYS).items():
             thing = replace(make(spec, f"{kind}-{number}"), kind=kind)
             if thing.n_latents <= left and thing.n_dims <= spec.d_model:
                 left -= thing.n_latents
@@ -188,18 +189,17 @@ def _with_hub(responses: Float64Array) -> npt.NDArray[np.float32]:
     return np.concatenate([responses, hub]).astype(np.float32)
 
 
-def _one_hot(spec: PlantedSpec, name: str) -> Thing:
+def _one_hot(spec: PlantedSpec, name: str, *, n_words: int = 7) -> Thing:
     """Return a decoy: a hub, and a latent for each word, in directions that have no order."""
-    n_words = 7
     roles = [Role("exclusive", word=word) for word in range(n_words)]
     responses = np.zeros((n_words, n_words, N_VARIANTS))
     responses[np.arange(n_words), np.arange(n_words)] = AMPLITUDE
     return _scattered(spec, name, roles, responses, noise=spec.noise)
 
 
-def _blob(spec: PlantedSpec, name: str) -> Thing:
+def _blob(spec: PlantedSpec, name: str, *, n_words: int = 5) -> Thing:
     """Return a decoy: latents that all fire on the same words, each as strongly as it likes."""
-    n_latents, n_words = 6, 5
+    n_latents = 6
     roles = [Role("independent") for _ in range(n_latents)]
     responses = np.full((n_latents, n_words, N_VARIANTS), AMPLITUDE)
     return _scattered(spec, name, roles, responses, noise=BLOB_NOISE)
@@ -256,3 +256,12 @@ KINDS: dict[str, Callable[[PlantedSpec, str], Thing]] = {
     "torus": _planted(torus("torus", 8, 6)),
 }
 """What can be planted, in the order in which it is while latents last."""
+
+DECOYS: dict[str, Callable[[PlantedSpec, str], Thing]] = {
+    "onehot": _one_hot,
+    "blob": _blob,
+    "intensity": _intensity,
+    **{f"onehot{n}": partial(_one_hot, n_words=n) for n in (12, 24, 48)},
+    **{f"blob{n}": partial(_blob, n_words=n) for n in (12, 24)},
+}
+"""What is planted instead where there are to be no manifolds."""
