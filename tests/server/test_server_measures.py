@@ -1,6 +1,7 @@
 """Measures and coordinates over HTTP: the numbers of the geometry, null where nothing applies."""
 
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,13 @@ from feature_manifold.geometry.measures import results
 from feature_manifold.geometry.measures.measure import measure_cloud
 from feature_manifold.geometry.sampling import display_sample
 from feature_manifold.server.binary import decode_arrays, decode_facts
-from feature_manifold.server.measure_schemas import CoordinateAnswer, MeasureAnswer
+from feature_manifold.server.cache import Abandoned
+from feature_manifold.server.clouds import Clouds
+from feature_manifold.server.library import Library
+from feature_manifold.server.measure_schemas import CoordinateAnswer, MeasureAnswer, MeasureQuestion
+from feature_manifold.server.measuring import measure_answer
 from feature_manifold.server.settings import ServerSettings
+from feature_manifold.server.work import Job
 from feature_manifold.store.experiment import Experiment
 from feature_manifold.store.layout import DataRoot
 from feature_manifold.store.npy import save_npy
@@ -139,6 +145,15 @@ def test_what_has_no_shape_is_refused_or_not_applicable(client: TestClient) -> N
     assert (silent.n_points, {one.value for one in silent.measures}) == (0, {None})
     unknown = client.post(MEASURES, json={"latents": [0], "concept": "nothing"})
     assert unknown.status_code == 404
+
+
+def test_measuring_stops_when_nobody_waits(root: Path) -> None:
+    library, job = Library(root), Job(60)
+    question = MeasureQuestion(latents=MEMBERS, effort="full")
+    # Of a hundred samples and four hundred draws, some tens of seconds.
+    threading.Timer(0.3, job.stop).start()
+    with pytest.raises(Abandoned):
+        measure_answer(library, Clouds(), question, None, job)
 
 
 def test_measuring_has_a_queue_of_its_own(client: TestClient) -> None:

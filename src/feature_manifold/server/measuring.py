@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from feature_manifold.geometry.coordinate.tuning import TuningCurves, tuning_cur
 from feature_manifold.geometry.measures.concept import measure_concept, values_of_points
 from feature_manifold.geometry.measures.measure import measure_cloud
 from feature_manifold.geometry.measures.registry import CONCEPT_MEASURES, MEASURES
-from feature_manifold.geometry.measures.results import Measured
+from feature_manifold.geometry.measures.results import EFFORTS, Measured
 from feature_manifold.server.clouds import Clouds
 from feature_manifold.server.labels import label_of
 from feature_manifold.server.library import Library, OpenExperiment
@@ -62,7 +63,8 @@ def measure_answer(
     job.check()
     token_ids = opened.experiment.tokens.token_id[cloud.tokens]
     core = core_of(opened, cloud, token_ids)
-    found = measure_cloud(cloud, token_ids, core_types=core, seed=asked.seed, effort=asked.effort)
+    effort = replace(EFFORTS[asked.effort], check=job.check)
+    found = measure_cloud(cloud, token_ids, core_types=core, seed=asked.seed, effort=effort)
     job.check()
     against: Mapping[str, Measured] = {}
     if concept is not None:
@@ -74,7 +76,7 @@ def measure_answer(
             period=concept.period,
             n_steps=concept.n_steps,
             seed=asked.seed,
-            effort=asked.effort,
+            effort=effort,
         )
     return MeasureAnswer(
         experiment_id=opened.experiment.id,

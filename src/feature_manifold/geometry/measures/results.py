@@ -1,6 +1,6 @@
 """What measuring returns, and how much work it may do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,6 +55,10 @@ class Measured:
     nulls: Mapping[str, Null] = field(default_factory=dict)
 
 
+def _go_on() -> None:
+    """Let the work go on."""
+
+
 @dataclass(frozen=True)
 class Effort:
     """How much work measuring a cluster may do.
@@ -81,6 +85,8 @@ class Effort:
         Points on which the published search for the mixture index runs, at most.
     angles, directions
         Rotations and slab directions in a draw or sample; the values take all.
+    check
+        Called before each draw and sample; raises if nobody waits for the result any more.
     """
 
     rounds: int
@@ -94,6 +100,7 @@ class Effort:
     ascended: int
     angles: int
     directions: int
+    check: Callable[[], None] = field(default=_go_on, compare=False, repr=False)
 
 
 EFFORTS: Mapping[str, Effort] = {

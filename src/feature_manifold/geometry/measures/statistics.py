@@ -55,6 +55,7 @@ def point_statistics(points: Float64Array, level: Effort) -> Float64Array:
     level
         Says of how many neighbours, landmarks, rotations and directions.
     """
+    level.check()
     found = principal_of(points)
     components = (points - found.mean) @ found.axes[:MOST_COMPONENTS].T
     planes = plane_measures(
