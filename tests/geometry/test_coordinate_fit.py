@@ -230,9 +230,12 @@ def test_without_core_types_the_frequent_and_strong_ones_of_the_cloud_are_taken(
     cloud, ids, core = planted.cluster(planted.latents("circle12-0"))
     coordinate = fit_coordinate(cloud, ids, seed=0)
     assert np.array_equal(coordinate.types, core)
-    weak = np.where(np.arange(len(ids)) % 2, ids, -1)
     with pytest.raises(InputError, match="there are 0"):
-        fit_coordinate(cloud, np.where(np.arange(len(ids)) < 5, weak, -1), seed=0)
+        fit_coordinate(cloud, np.where(np.arange(len(ids)) < 5, ids, -1), seed=0)
+    words = np.repeat(np.arange(8), 20)
+    points = on_a_circle(2 * np.pi * words / 7, 0.05, seed=17)
+    points[words == 7] = [0.3, 0, 0.1]
+    assert np.array_equal(fit_coordinate(cloud_of(points), words, seed=0).types, np.arange(7))
 
 
 def test_the_kind_can_be_asked_for() -> None:

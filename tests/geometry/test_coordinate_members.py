@@ -155,7 +155,7 @@ def test_a_loud_latent_that_fires_seldom_and_anywhere_is_an_impostor() -> None:
     words = np.repeat(np.arange(12), 40)
     places = 2 * np.pi * np.arange(8) / 8
     near = np.cos(2 * np.pi * words[:, None] / 12 - places)
-    loud = 3.0 * (rng.random((480, 1)) < 0.02)
+    loud = 8.0 * (rng.random((480, 1)) < 0.02)
     level = np.concatenate([np.clip(near, 0, 1), loud], axis=1)
     rows = np.zeros((9, 12))
     rows[:8, 0], rows[:8, 1], rows[8, 2] = np.cos(places), np.sin(places), 1

@@ -98,14 +98,20 @@ def influences(cloud: Cloud, coordinate: Coordinate) -> tuple[Influence, ...]:
 def _means_by_type(
     cloud: Cloud, type_index: Int64Array, m: int
 ) -> tuple[Float64Array, Float64Array]:
-    """Return each member's mean activation on each type, (m, k), and its standard error."""
+    """Return each member's mean activation on each type, (m, k), and its standard error.
+
+    On a type where it never fires, or seldom, the spread within all types counts: a member that
+    fires at random has no less error there than elsewhere.
+    """
     core = np.flatnonzero(type_index >= 0)
     types = type_index[core]
     counts = np.bincount(types, minlength=m)[:, None]
     pick = sp.csr_matrix((np.ones(len(core)), (types, core)), shape=(m, cloud.n_points))
     means = (pick @ cloud.activations).toarray() / counts
     squares = (pick @ cloud.activations.multiply(cloud.activations)).toarray() / counts
-    return means, np.sqrt(np.maximum(squares - means**2, 0) / np.maximum(counts - 1, 1))
+    spread = np.maximum(squares - means**2, 0)
+    spread = np.maximum(spread, (spread * counts).sum(axis=0) / counts.sum())
+    return means, np.sqrt(spread / np.maximum(counts - 1, 1))
 
 
 def _explained(seen: Array, at: Array) -> Float64Array:
