@@ -25,8 +25,9 @@ from feature_manifold.geometry.sampling import display_sample
 from feature_manifold.server.binary import decode_arrays, decode_facts
 from feature_manifold.server.cache import Abandoned
 from feature_manifold.server.clouds import Clouds
+from feature_manifold.server.coordinate_schemas import CoordinateAnswer
 from feature_manifold.server.library import Library
-from feature_manifold.server.measure_schemas import CoordinateAnswer, MeasureAnswer, MeasureQuestion
+from feature_manifold.server.measure_schemas import MeasureAnswer, MeasureQuestion
 from feature_manifold.server.measuring import measure_answer
 from feature_manifold.server.settings import ServerSettings
 from feature_manifold.server.work import Job

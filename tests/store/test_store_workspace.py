@@ -13,7 +13,7 @@ from feature_manifold.core.errors import (
     LockedError,
     MissingArtifactError,
 )
-from feature_manifold.store import workspace as store
+from feature_manifold.store import workspace as store, workspace_file
 from feature_manifold.store.identity import Identity, identity_of
 from feature_manifold.store.layout import DataRoot, ExperimentPaths
 from feature_manifold.store.manifest import make_manifest, write_manifest
@@ -180,7 +180,7 @@ def test_a_file_that_another_process_writes_is_locked_not_damaged(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = workspace.create(HERE, WEEK)
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(workspace_file, "BUSY_SECONDS", 0.01)
     holder = sqlite3.connect(tmp_path / "data" / "workspace.sqlite")
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(LockedError, match="another process"):
@@ -215,3 +215,10 @@ def test_an_identity_is_of_the_decoder_and_the_index(tmp_path: Path) -> None:
     (paths.latents / "manifest.json").unlink()
     with pytest.raises(MissingArtifactError, match="latents"):
         identity_of(paths)
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CorruptArtifactError, match="cannot be read or written") as caught:
+        Workspace(tmp_path / "file" / "workspace.sqlite").create(HERE, WEEK)
+    assert str(tmp_path) not in str(caught.value)

@@ -15,11 +15,10 @@ from feature_manifold.server.cluster_schemas import (
     PcaQuestion,
 )
 from feature_manifold.server.concepts import concept_of
+from feature_manifold.server.coordinate_schemas import CoordinateAnswer, CoordinateQuestion
 from feature_manifold.server.faults import fault_examples
 from feature_manifold.server.library import LibraryOfApp
 from feature_manifold.server.measure_schemas import (
-    CoordinateAnswer,
-    CoordinateQuestion,
     DefinitionList,
     MeasureAnswer,
     MeasureQuestion,

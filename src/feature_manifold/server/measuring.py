@@ -23,11 +23,10 @@ from feature_manifold.geometry.measures.measure import measure_cloud
 from feature_manifold.geometry.measures.registry import CONCEPT_MEASURES, MEASURES
 from feature_manifold.geometry.measures.results import EFFORTS, Measured
 from feature_manifold.server.clouds import Clouds
+from feature_manifold.server.coordinate_schemas import MAX_PLACES_ON_SURFACE, CoordinateQuestion
 from feature_manifold.server.labels import label_of
 from feature_manifold.server.library import Library, OpenExperiment
 from feature_manifold.server.measure_schemas import (
-    MAX_PLACES_ON_SURFACE,
-    CoordinateQuestion,
     Definition,
     DefinitionList,
     MeasureAnswer,

@@ -6,47 +6,24 @@ whole. An item remembers the state of the experiment that it was made in.
 """
 
 import json
-import os
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from feature_manifold.core.errors import (
-    CorruptArtifactError,
     FmiError,
     InputError,
-    LockedError,
     MissingArtifactError,
 )
-from feature_manifold.store.atomic import STAGING_SUFFIX, sync_file
 from feature_manifold.store.identity import Identity
+from feature_manifold.store.workspace_file import connected, writing
 
-SCHEMA_VERSION = 1
 MAX_ITEMS = 10_000
 """Items of one experiment, at most."""
-BUSY_SECONDS = 5.0
-
-SCHEMA = f"""
-PRAGMA user_version = {SCHEMA_VERSION};
-CREATE TABLE items (
-  id TEXT PRIMARY KEY,
-  experiment_id TEXT NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('cluster', 'note', 'label')),
-  name TEXT NOT NULL,
-  text TEXT NOT NULL,
-  latents TEXT NOT NULL,
-  made_in TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  created_at TEXT NOT NULL,
-  updated_at TEXT NOT NULL
-) STRICT;
-CREATE INDEX items_of_experiment ON items (experiment_id, created_at, id);
-"""
 COLUMNS = "id, kind, name, text, latents, made_in, version, created_at, updated_at"
 
 Kind = Literal["cluster", "note", "label"]
@@ -142,7 +119,7 @@ class Workspace:
         """
         if not self._path.exists():
             return []
-        with self._connection() as connection:
+        with connected(self._path) as connection:
             rows = connection.execute(
                 f"SELECT {COLUMNS} FROM items WHERE experiment_id = ? ORDER BY created_at, id",
                 (experiment_id,),
@@ -159,7 +136,7 @@ class Workspace:
         """
         if not self._path.exists():
             raise _missing(experiment_id, item_id)
-        with self._connection() as connection:
+        with connected(self._path) as connection:
             return _found(connection, experiment_id, item_id)
 
     def create(self, identity: Identity, content: Content) -> SavedItem:
@@ -172,7 +149,7 @@ class Workspace:
         """
         now = _now()
         item = SavedItem(uuid.uuid4().hex, content, identity, 1, now, now)
-        with self._writing() as connection:
+        with writing(self._path) as connection:
             _insert(connection, identity.experiment_id, item)
             _check_room(connection, identity.experiment_id)
         return item
@@ -194,7 +171,7 @@ class Workspace:
         VersionConflictError
             If it has another version by now; nothing is changed.
         """
-        with self._writing() as connection:
+        with writing(self._path) as connection:
             old = _found(connection, experiment_id, item_id)
             _check_version(old, version)
             item = SavedItem(item_id, content, old.made_in, version + 1, old.created_at, _now())
@@ -204,7 +181,7 @@ class Workspace:
 
     def delete(self, experiment_id: str, item_id: str, *, version: int) -> SavedItem:
         """Delete an item and return what it was; see ``update``."""
-        with self._writing() as connection:
+        with writing(self._path) as connection:
             item = _found(connection, experiment_id, item_id)
             _check_version(item, version)
             connection.execute("DELETE FROM items WHERE id = ?", (item_id,))
@@ -249,7 +226,7 @@ class Workspace:
                 "send force."
             )
         added = 0
-        with self._writing() as connection:
+        with writing(self._path) as connection:
             for item in items:
                 same = connection.execute(
                     f"SELECT {COLUMNS}, experiment_id FROM items WHERE id = ?", (item.id,)
@@ -263,67 +240,6 @@ class Workspace:
                 added += 1
             _check_room(connection, identity.experiment_id)
         return Imported(added, len(items) - added)
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the one right to write for the length of the block."""
-        if not self._path.exists():
-            _make(self._path)
-        with self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            with connection:
-                yield connection
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(_connect(self._path)) as connection:
-                _check_schema(connection, name=self._path.name)
-                yield connection
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-                raise LockedError(
-                    f"{self._path.name} is being written by another process. Try again."
-                ) from error
-            raise self._unusable(error) from error
-        except sqlite3.DatabaseError as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: sqlite3.Error) -> CorruptArtifactError:
-        return CorruptArtifactError(
-            f"{self._path.name} cannot be read or written: {error}. Look at its permissions and "
-            "the free disk; if it is damaged, put back a copy or an export."
-        )
-
-
-def _connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
-    address = f"{path.resolve().as_uri()}?mode={mode}"
-    return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-
-
-def _make(path: Path) -> None:
-    """Make an empty workspace aside and put it in place, unless another process was faster."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}-{uuid.uuid4().hex}{STAGING_SUFFIX}")
-    try:
-        with closing(_connect(aside, mode="rwc")) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(SCHEMA)
-        sync_file(aside)
-        with suppress(FileExistsError):
-            os.link(aside, path)
-        sync_file(path.parent)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _check_schema(connection: sqlite3.Connection, *, name: str) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA_VERSION:
-        raise CorruptArtifactError(
-            f"{name} is of version {version}, and this program knows {SCHEMA_VERSION}. If it is "
-            "newer, update feature-manifold-interface; if 0, it is another program's file."
-        )
 
 
 def _insert(connection: sqlite3.Connection, experiment_id: str, item: SavedItem) -> None:
