@@ -58,7 +58,9 @@ def clusters_in(planted: PlantedExperiment, *, seed: int, draws: int, n_workers:
     progress = SilentProgress()
     corpus = read_corpus(by_latent, planted.decoder, planted.table.token_id, progress=progress)
     pairs = LatentPairs(planted.decoder, by_latent, by_token, n_workers=n_workers)
-    search = Search(CLUSTER_METHODS[:4], RESOLUTIONS, draws=draws, most=1000, seed=seed)
+    search = Search(
+        CLUSTER_METHODS[:4], RESOLUTIONS, draws=draws, most=1000, seed=seed, measured=False
+    )
     return find_clusters(corpus, graph_of(pairs), search, n_workers=n_workers, progress=progress)[0]
 
 

@@ -1,7 +1,7 @@
 """From firings and edges to the ranked list: what the stage ``clusters`` does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -12,6 +12,7 @@ from feature_manifold.geometry.clusters.affinities import LatentGraph
 from feature_manifold.geometry.clusters.discover import Candidate, Corpus, discover, ranked
 from feature_manifold.geometry.clusters.nulls import Significance, significance
 from feature_manifold.geometry.clusters.score import PARTS
+from feature_manifold.geometry.clusters.survey import survey
 from feature_manifold.geometry.edges import EDGE_KINDS, LatentPairs
 from feature_manifold.store.clusters import ClusterSet
 
@@ -32,6 +33,8 @@ class Search:
         Clusters kept.
     seed
         Of every random choice.
+    measured
+        Whether the clusters kept are measured, too, which takes most of the time.
     """
 
     methods: Sequence[str]
@@ -39,6 +42,7 @@ class Search:
     draws: int
     most: int
     seed: int
+    measured: bool = True
 
 
 def find_clusters(
@@ -59,7 +63,8 @@ def find_clusters(
     -------
     ClusterSet
         The best, best first. Columns: ``score``, its `PARTS`, ``hollow`` with the p-values against
-        each null, ``p`` (the larger), and ``n_methods`` (how many methods led to the cluster).
+        each null, ``p`` (the larger), ``n_methods`` (how many methods led to the cluster), and the
+        measures of ``survey``.
     int
         How many candidates were tried: the p-values are corrected for them.
     """
@@ -81,8 +86,13 @@ def find_clusters(
             n_workers=n_workers,
             progress=progress,
         )
-    places = ranked(candidates, most=search.most)
-    return cluster_set(candidates, places, chance), len(candidates)
+        found = cluster_set(candidates, ranked(candidates, most=search.most), chance)
+        if search.measured:
+            columns = survey(
+                corpus, found, seed=search.seed, n_workers=n_workers, progress=progress
+            )
+            found = replace(found, measures={**found.measures, **columns})
+    return found, len(candidates)
 
 
 def graph_of(pairs: LatentPairs) -> LatentGraph:

@@ -26,6 +26,7 @@ from feature_manifold.core.kernels import kernel
 from feature_manifold.core.progress import Progress
 from feature_manifold.core.rng import generator
 from feature_manifold.geometry.clusters.tuning import Tuning
+from feature_manifold.geometry.measures import max_statistic
 
 N_AXES = 4
 """Leading PCs in which points may be hollow; the best number of them counts."""
@@ -260,28 +261,16 @@ def standardised(statistics: Float64Array) -> Float64Array:
 
 
 def corrected(statistics: Float64Array) -> Float64Array:
-    """Return p-values corrected for the number of candidates, by the greatest statistic.
+    """Return p-values corrected for all candidates, float64 (n,), at least 1 / (draws + 1).
 
     Parameters
     ----------
     statistics
         float64 (n, draws + 1): the real one first, then those of its null; more is evidence.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n,), at least 1 / (draws + 1).
-
-    References
-    ----------
-    Westfall and Young (1993), Resampling-based multiple testing.
     """
     if not len(statistics):
         return np.zeros(0)
-    scores = standardised(statistics)
-    greatest = np.sort(scores[:, 1:].max(axis=0))
-    at_least = len(greatest) - np.searchsorted(greatest, scores[:, 0] - 1e-9)
-    return np.asarray((1 + at_least) / (1 + len(greatest)))
+    return max_statistic(statistics[:, 0], statistics[:, 1:])
 
 
 def _rank(scale: Float64Array) -> int:

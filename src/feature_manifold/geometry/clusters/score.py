@@ -1,6 +1,6 @@
 """How much a cluster looks like a manifold: one formula for all shapes, without labels.
 
-    score = guard x core_mass x own_share x token_share x (loop + ring + sheet)
+    score = guard x core_mass x own_share x token_share x (closure + ring + sheet)
 
 The first four factors say that there is one thing: enough latents, that fire on few token types
 (core_mass), to which few others answer (own_share), and that tell these types apart (token_share).
@@ -23,7 +23,7 @@ PARTS = (
     "core_mass",
     "own_share",
     "token_share",
-    "loop",
+    "closure",
     "ring",
     "sheet",
     "closed",
@@ -52,7 +52,7 @@ class Evidence:
     own_share: float
 
     @property
-    def loop(self) -> float:
+    def closure(self) -> float:
         """H1 bar in three PCs, over a regular polygon's, times their share of the variance."""
         return self.view.closed * self.spread.three
 
@@ -79,7 +79,7 @@ class Evidence:
         tuning = self.tuning
         guard = min(1.0, len(tuning.latents) / GUARD_LATENTS)
         one_thing = guard * tuning.core_mass * self.own_share * tuning.token_share
-        return one_thing * (self.loop + self.ring + self.sheet)
+        return one_thing * (self.closure + self.ring + self.sheet)
 
     @property
     def parts(self) -> dict[str, float]:
@@ -90,7 +90,7 @@ class Evidence:
             self.tuning.core_mass,
             self.own_share,
             self.tuning.token_share,
-            self.loop,
+            self.closure,
             self.ring,
             self.sheet,
             self.view.closed,
