@@ -162,6 +162,7 @@ def test_nothing_can_be_written(client: TestClient, method: str) -> None:
     [
         ({"Origin": "http://evil.example"}, "ForeignOrigin"),
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}, "ForeignOrigin"),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, "ForeignOrigin"),
         ({"Host": "evil.example"}, "ForeignHost"),
     ],
 )

@@ -112,6 +112,18 @@ def test_an_export_loads_where_it_was_made(client: TestClient) -> None:
     assert items(client) == [item]
 
 
+def test_work_of_the_last_version_there_is_breaks_no_list(client: TestClient) -> None:
+    item = save(client)
+    work = exported(client)
+    client.delete(f"{SAVED}/{item['id']}?version=1")
+    work["items"][0]["version"] = (1 << 53) - 1
+    assert take_in(client, work).json()["n_added"] == 1
+    last = client.put(f"{SAVED}/{item['id']}", json={**WEEK, "version": (1 << 53) - 1})
+    assert error(last, 422)
+    assert [each["version"] for each in items(client)] == [(1 << 53) - 1]
+    assert client.delete(f"{SAVED}/{item['id']}?version={(1 << 53) - 1}").status_code == 200
+
+
 def test_work_does_not_load_into_another_experiment_unless_forced_and_is_marked(
     client: TestClient, data_root: Path, planted: Planted
 ) -> None:

@@ -89,7 +89,7 @@ class Guards:
                 "that it printed, or add the name with: fmi serve --allowed-host NAME",
                 kind="ForeignHost",
             )
-        if not _is_own_page(headers, host=hosts[0]):
+        if not _is_own_page(headers, host=hosts[0], method=scope["method"]):
             return fault_response(
                 HTTPStatus.FORBIDDEN,
                 "Requests by pages of other sites are refused.",
@@ -137,7 +137,7 @@ def _own_names(settings: ServerSettings) -> frozenset[str]:
     return frozenset(names)
 
 
-def _is_own_page(headers: Headers, *, host: str) -> bool:
+def _is_own_page(headers: Headers, *, host: str, method: str) -> bool:
     """Return whether a request comes from a page of this server, or from no page at all."""
     origin = headers.get("origin")
     if origin is not None:
@@ -146,9 +146,9 @@ def _is_own_page(headers: Headers, *, host: str) -> bool:
         except ValueError:
             return False
         return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower()
-    # A link on another site may be followed; its scripts, frames and images may not reach us.
-    site = headers.get("sec-fetch-site", "none")
-    return site in {"same-origin", "none"} or headers.get("sec-fetch-mode") == "navigate"
+    # A link on another site may be followed; its forms, scripts and images may not reach us.
+    is_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+    return headers.get("sec-fetch-site", "none") in {"same-origin", "none"} or is_link
 
 
 def _cookie_name(token: str) -> str:

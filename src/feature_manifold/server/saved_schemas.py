@@ -10,6 +10,7 @@ MAX_NAME = 200
 MAX_TEXT = 20_000
 MAX_LATENTS = 4096
 MAX_IMPORTED = 10_000
+MAX_VERSION = (1 << 53) - 1
 
 _CONTENT: dict[str, Any] = {
     "kind": "cluster",
@@ -34,7 +35,7 @@ _ITEM: dict[str, Any] = {
 ItemId = Annotated[
     str, Field(pattern="^[0-9a-f]{32}$", description="Id of the item.", examples=[_ITEM["id"]])
 ]
-Version = Annotated[int, Field(ge=1, le=(1 << 53) - 1, description="1, and one more per change.")]
+Version = Annotated[int, Field(ge=1, le=MAX_VERSION, description="1, and one more per change.")]
 Time = Annotated[
     str,
     Field(max_length=40, description="UTC, ISO 8601.", examples=["2026-01-02T03:04:05.678+00:00"]),
@@ -67,7 +68,8 @@ class ChangedItem(NewItem):
 
     model_config = ConfigDict(json_schema_extra={"example": {**_CONTENT, "version": 1}})
 
-    version: Version = Field(description="Version that the change was made to.")
+    # The item's version becomes one more, and must stay one that can be sent.
+    version: Version = Field(lt=MAX_VERSION, description="Version that the change was made to.")
 
 
 class IdentityBody(Body):
