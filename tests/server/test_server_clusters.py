@@ -219,6 +219,10 @@ def test_too_many_firings_or_numbers_give_413(
     monkeypatch.setattr(points_module, "MAX_JSON_NUMBERS", 3)
     assert client.post(CLOUD, json={"latents": [0]}).status_code == 413
     assert client.post(CLOUD, json={"latents": [0]}, headers=BINARY).status_code == 200
+    monkeypatch.setattr(points_module, "MAX_NUMBERS", 3)
+    answer = client.post(CLOUD, json={"latents": [0]}, headers=BINARY)
+    assert answer.status_code == 413
+    assert "at most 3" in answer.json()["error"]["message"]
     monkeypatch.setattr(clouds_module, "MAX_FIRINGS", 5)
     answer = client.post(CLOUD, json={"latents": [0, ALWAYS]})
     assert answer.status_code == 413

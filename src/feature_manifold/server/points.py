@@ -15,6 +15,8 @@ from feature_manifold.geometry.pca import Pca, arrows, fit_pca, project
 from feature_manifold.geometry.sampling import DisplaySample, display_sample
 from feature_manifold.server.clouds import Clouds
 from feature_manifold.server.cluster_schemas import (
+    MAX_COMPONENTS,
+    MAX_POINTS,
     CloudQuestion,
     PcaQuestion,
     PointQuestion,
@@ -27,6 +29,8 @@ from feature_manifold.store.experiment import Experiment
 
 # Twenty thousand points of 32 coordinates: 8 MB of JSON.
 MAX_JSON_NUMBERS = 1 << 20
+# As many as principal axes may have: 256 MB as binary body, five times that while it is made.
+MAX_NUMBERS = MAX_POINTS * MAX_COMPONENTS
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,20 @@ class Filtered:
 def cloud_answer(
     clouds: Clouds, opened: OpenExperiment, asked: CloudQuestion, job: Job
 ) -> PointsAnswer:
-    """Answer with points in the basis of the cluster."""
+    """Answer with points in the basis of the cluster.
+
+    Raises
+    ------
+    AnswerTooLongError
+        If they have too many coordinates.
+    """
     chosen = filtered(clouds.cloud(opened, asked.latents, job), asked, job)
+    n_numbers = chosen.shown.n_points * chosen.shown.coordinates.shape[1]
+    if n_numbers > MAX_NUMBERS:
+        raise AnswerTooLongError(
+            f"{n_numbers:,} coordinates are too many for one answer (at most {MAX_NUMBERS:,}). "
+            "Lower max_points, or ask for principal axes."
+        )
     points = chosen.shown.points()
     if asked.unit:
         points *= chosen.shown.unit_scales()[:, None]
