@@ -81,7 +81,7 @@ def test_a_run_stopped_in_any_stage_goes_on_and_ends_the_same(
     config: ExperimentConfig, whole: dict[str, bytes]
 ) -> None:
     signals = (signal.SIGINT, signal.SIGTERM)
-    for number, stage in enumerate(("index", "graph", "examples", "export")):
+    for number, stage in enumerate(("index", "graph", "clusters", "examples", "export")):
         run = start(config)
         wait_for(run, f"{stage}:")
         began = time.monotonic()

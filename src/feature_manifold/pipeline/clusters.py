@@ -22,8 +22,8 @@ CLUSTER_BYTES = 1024
 
 # The interpreter, its libraries and compiled kernels; what is held of each entry of the graph, of
 # each latent's strongest types while they are joined, and of each token.
-PROCESS_BYTES = 400 << 20
-EDGE_BYTES = 60
+PROCESS_BYTES = 480 << 20
+EDGE_BYTES = 130
 TYPE_BYTES = 24
 TOKEN_BYTES = 8
 
