@@ -263,6 +263,13 @@ def test_coordinates_of_points_are_cut_into_bins() -> None:
     assert steps[slots] == pytest.approx(values, abs=0.03)
 
 
+def test_steps_that_are_put_together_in_bins_are_found_all_the_same() -> None:
+    cloud, _ = ring(7, 900, generator(0, "test", "many"))
+    years = np.arange(cloud.n_points) % 300.0
+    found = measure_concept(cloud, years, n_steps=400, effort=QUICK)
+    assert found["concept_coverage"].value == 0.75
+
+
 def test_few_steps_and_wrong_input() -> None:
     cloud, words = ring(7, 60, generator(0, "test", "few"))
     values = np.where(words < 3, words, np.nan)

@@ -1,5 +1,7 @@
 """Nulls destroy one thing and keep the rest; p-values are honest; intervals cover; corrections."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -176,6 +178,17 @@ def test_intervals_are_as_wide_as_the_scatter_of_fresh_samples() -> None:
         covered = ((low <= values.mean()) & (values.mean() <= high)).mean()
         assert covered >= 0.8, (name, covered)
         assert 0.5 < (high - low).mean() / (2 * 2.2 * values.std(ddof=1)) < 1.8, name
+
+
+def test_an_interval_of_the_dimension_counts_only_sets_that_the_points_fill() -> None:
+    rng = generator(0, "test", "sets")
+    cloud = cloud_of(rng.random((2 * LITTLE.neighbours - 1, 4)), np.eye(4))
+    ids = np.zeros(cloud.n_points, dtype=int)
+    one, four = (
+        measure_cloud(cloud, ids, effort=replace(LITTLE, parts=parts))["intrinsic_dimension"]
+        for parts in (1, 4)
+    )
+    assert (one.value, one.low, one.high) == (four.value, four.low, four.high)
 
 
 def test_an_interval_stays_within_bounds_and_takes_no_level_from_samples() -> None:

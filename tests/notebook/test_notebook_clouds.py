@@ -1,9 +1,11 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from feature_manifold.core.errors import InputError
+from feature_manifold.geometry.measures.registry import BY_NAME
 from feature_manifold.notebook.experiment import Experiment
 from feature_manifold.notebook.figures import coordinate_colours
 from tests.notebook.planted import DAYS, HOSTILE, MONTHS, N_LATENTS, NAMES, RARE, SILENT, WEEKDAYS
@@ -44,6 +46,16 @@ def test_members_that_are_not_there_are_named(experiment: Experiment) -> None:
         experiment.cloud([1]).remove(3)
     with pytest.raises(InputError, match="at least one latent"):
         experiment.cloud([])
+
+
+def test_members_are_ids_and_never_a_mask_or_a_text(experiment: Experiment) -> None:
+    mask = np.isin(np.arange(N_LATENTS), WEEKDAYS)
+    for wrong in (mask, mask.tolist(), "17", [1.0, 2.5]):
+        with pytest.raises(InputError, match="flatnonzero"):
+            experiment.cloud(wrong)  # type: ignore[arg-type]
+    for right in (np.flatnonzero(mask), set(WEEKDAYS), iter(WEEKDAYS)):
+        assert experiment.cloud(right).latents.tolist() == list(WEEKDAYS)
+    assert experiment.cloud(np.flatnonzero(mask)[0]).latents.tolist() == [WEEKDAYS[0]]
 
 
 def test_axes_are_those_of_the_full_width_points(experiment: Experiment) -> None:
@@ -99,7 +111,17 @@ def test_measures_stand_beside_what_chance_gives(experiment: Experiment) -> None
     assert len(rows) == len(measures)
     assert rows["Loop of types"]["value"] == loop.value
     assert rows["Loop of types"]["spectrum p"] == loop.nulls["spectrum"].p
-    assert "Loop of types" in repr(measures)
+    assert all(BY_NAME[name].title in repr(measures) for name in measures)
+    assert rows["Longest loop"]["as draws"] == measures["loop"].nulls["spectrum"].observed
+    assert rows["Token entropy"]["as draws"] is None
+
+
+def test_without_core_tokens_no_types_are_measured(experiment: Experiment) -> None:
+    cloud = experiment.cloud(MONTHS)
+    without = replace(cloud)
+    vars(without)["core"] = np.empty(0, dtype=np.int64)
+    assert not np.isnan(cloud.measures()["type_participation_ratio"].value)
+    assert np.isnan(without.measures()["type_participation_ratio"].value)
 
 
 def test_a_silent_and_a_single_latent_are_clouds_too(experiment: Experiment) -> None:

@@ -67,21 +67,21 @@ class Experiment(stored.Experiment):
         self._check_latent(latent)
         return token_text(self.vocabulary, int(self.statistics["label_token_id"][latent]))
 
-    def cloud(self, latents: int | Iterable[int]) -> Cloud:
+    def cloud(self, latents: int | Iterable[int] | Array) -> Cloud:
         """Return the joint reconstructions of some latents, exactly, on all their tokens.
 
         Parameters
         ----------
         latents
-            Members in any order; they count once.
+            Ids of the members, in any order; they count once.
 
         Raises
         ------
         InputError
-            If there is none, or one that does not exist.
+            If there is none, one that does not exist, or something that is no whole number, such
+            as a mask of all latents.
         """
-        members = [latents] if isinstance(latents, int) else [int(latent) for latent in latents]
-        return Cloud(self, build_cloud(self.by_latent, self.decoder, members))
+        return Cloud(self, build_cloud(self.by_latent, self.decoder, _ids(latents)))
 
     def manifolds(self, *, by: str | None = None, limit: int | None = None) -> Table[Manifold]:
         """Return the clusters that ``fmi clusters`` found without labels, best first.
@@ -257,6 +257,18 @@ class Experiment(stored.Experiment):
             f"Experiment '{self.id}': {firings.n_latents:,} latents, "
             f"{firings.n_tokens:,} tokens, {firings.n_firings:,} firings"
         )
+
+
+def _ids(latents: int | Iterable[int] | Array) -> list[int]:
+    """Return latent ids as they were given; a mask or fractions would be taken for others."""
+    ids = np.asarray([latents] if isinstance(latents, int | np.integer) else list(latents))
+    if ids.size and ids.dtype.kind not in "iu":
+        raise InputError(
+            f"Latents are given by their ids, whole numbers, and these are of type {ids.dtype}. "
+            "Of a mask of all latents, take numpy.flatnonzero(mask)."
+        )
+    members: list[int] = ids.ravel().tolist()
+    return members
 
 
 def open_experiment(path: str | os.PathLike[str]) -> Experiment:

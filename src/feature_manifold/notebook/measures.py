@@ -35,11 +35,13 @@ class Measures(Mapping[str, Measured]):
                 "unit": lambda row: BY_NAME[row[0]].unit,
                 "low": lambda row: row[1].low,
                 "high": lambda row: row[1].high,
+                "as draws": _as_draws,
                 **{f"{null} median": _of_null(null, "median") for null in nulls},
                 **{f"{null} p": _of_null(null, "p") for null in nulls},
                 "evidence is": lambda row: BY_NAME[row[0]].evidence or "",
             },
             title=title,
+            most=len(found),
         )
 
     def __getitem__(self, name: str) -> Measured:
@@ -68,7 +70,7 @@ def measured(cloud: Cloud, concept: Concept | None, *, effort: str, seed: int) -
         measure_cloud(
             cloud.exact,
             cloud.token_ids,
-            core_types=cloud.core if len(cloud.core) else None,
+            core_types=cloud.core,
             seed=seed,
             effort=effort,
         )
@@ -87,6 +89,14 @@ def measured(cloud: Cloud, concept: Concept | None, *, effort: str, seed: int) -
         )
         title += f" against {concept.name}"
     return Measures(found, title=title)
+
+
+def _as_draws(row: Row) -> Cell:
+    """Return the measure on as many points as draws have: what their median is to be compared with.
+
+    A value of all points is not: half of the measures depend on the number of points.
+    """
+    return next((null.observed for null in row[1].nulls.values()), None)
 
 
 def _of_null(null: str, field: str) -> Callable[[Row], Cell]:

@@ -26,13 +26,21 @@ class Table(Sequence[RowT], Generic[RowT]):
         For each column, how to get its cell from a result.
     title
         What is listed, in a few words.
+    most
+        Rows that are shown at most.
     """
 
     def __init__(
-        self, items: Sequence[RowT], columns: Mapping[str, Callable[[RowT], Cell]], *, title: str
+        self,
+        items: Sequence[RowT],
+        columns: Mapping[str, Callable[[RowT], Cell]],
+        *,
+        title: str,
+        most: int = SHOWN_ROWS,
     ) -> None:
         self._items = tuple(items)
         self._columns = dict(columns)
+        self._most = most
         self.title = title
 
     @property
@@ -58,7 +66,7 @@ class Table(Sequence[RowT], Generic[RowT]):
 
     def __getitem__(self, place: int | slice) -> "RowT | Table[RowT]":
         if isinstance(place, slice):
-            return Table(self._items[place], self._columns, title=self.title)
+            return Table(self._items[place], self._columns, title=self.title, most=self._most)
         return self._items[place]
 
     def __repr__(self) -> str:
@@ -79,13 +87,13 @@ class Table(Sequence[RowT], Generic[RowT]):
 
     def _heading(self) -> str:
         n = len(self)
-        shown = f", the first {SHOWN_ROWS}" if n > SHOWN_ROWS else ""
+        shown = f", the first {self._most}" if n > self._most else ""
         return f"{self.title}: {n:,}{shown}"
 
     def _shown(self) -> list[tuple[str, ...]]:
         return [
             tuple(shown(cell(item)) for cell in self._columns.values())
-            for item in self._items[:SHOWN_ROWS]
+            for item in self._items[: self._most]
         ]
 
 

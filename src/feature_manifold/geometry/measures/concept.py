@@ -104,14 +104,16 @@ def measure_concept(
     if period is not None and not period > 0:
         raise InputError(f"A period of {period}: it has to be positive.")
     rng = generator(seed, "measures", *map(str, cloud.latents.tolist()), "concept")
-    on = np.flatnonzero(~np.isnan(np.asarray(values, dtype=np.float64)))
-    slots, steps = steps_of_values(np.asarray(values, dtype=np.float64)[on])
+    values = np.asarray(values, dtype=np.float64)
+    on = np.flatnonzero(~np.isnan(values))
+    slots, steps = steps_of_values(values[on])
     measured: dict[str, Measured] = {}
     if len(steps) >= LEAST_STEPS:
         points = StepPoints(cloud.activations[on], cloud.coordinates, slots, steps)
         measured = _measured_steps(points, period, level, rng)
     if n_steps:
-        measured["concept_coverage"] = Measured(len(steps) / n_steps)
+        # Not the steps of `steps_of_values`, which are bins if there are many.
+        measured["concept_coverage"] = Measured(len(np.unique(values[on])) / n_steps)
     nothing = Measured(float("nan"))
     return {measure.name: measured.get(measure.name, nothing) for measure in CONCEPT_MEASURES}
 

@@ -120,12 +120,18 @@ def _of_points(cloud: Cloud, level: Effort, rng: np.random.Generator) -> dict[st
         rows = rng.choice(n, n_sample, replace=False)
         samples.append(point_statistics(_points(cloud.activations[rows], cloud.coordinates), level))
     scales = dict.fromkeys(POINT_STATISTICS, scale_to_all(n_sample, n, n))
-    scales["intrinsic_dimension"] = scale_to_all(
-        min(n_sample, level.neighbours), min(n, level.parts * level.neighbours), n
-    )
+    n_used = min(n, len(_sets(n, level)) * level.neighbours)
+    n_neighbours = min(n_sample, level.neighbours)
+    scales["intrinsic_dimension"] = scale_to_all(n_neighbours, n_used, n)
     observed = point_statistics(points, level)
     found = named(POINT_STATISTICS, values, observed, draws, samples, scales)
     return {**found, **chosen}
+
+
+def _sets(n: int, level: Effort) -> range:
+    """Return where the whole sets begin that TwoNN takes of n points; one set, if they are few."""
+    size = level.neighbours
+    return range(0, max(n - size, 0) + 1, size)[: level.parts]
 
 
 def _points(activations: sp.csr_matrix, coordinates: Float64Array) -> Float64Array:
@@ -148,7 +154,7 @@ def _values(
     size = level.neighbours
     dimensions = [
         two_nn(_points(cloud.activations[order[start : start + size]], cloud.coordinates))
-        for start in range(0, max(len(order) - size, 0) + 1, size)[: level.parts]
+        for start in _sets(len(order), level)
     ]
     finite = [dimension for dimension in dimensions if not np.isnan(dimension)]
     pool = _points(cloud.activations[order[: level.pool]], cloud.coordinates)
