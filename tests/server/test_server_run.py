@@ -1,3 +1,4 @@
+import asyncio
 import http.client
 import json
 import re
@@ -5,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -13,10 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
+from fastapi import FastAPI, Request
 
 from feature_manifold.core.errors import ServerError
-from feature_manifold.server.run import address, run_server
+from feature_manifold.server.faults import add_fault_handlers
+from feature_manifold.server.run import EndingServer, address, run_server
 from feature_manifold.server.settings import ServerSettings
+from feature_manifold.server.work import Job, WorkPool
 
 SERVE = """
 import sys
@@ -54,6 +60,43 @@ def test_the_announced_address_answers_and_ctrl_c_ends_cleanly(
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)
         assert (process.returncode, errors) == (0, "")
+
+
+def test_a_server_that_is_told_to_end_does_not_wait_for_heavy_work() -> None:
+    app, pool, begun = FastAPI(), WorkPool(running=1, waiting=0), threading.Event()
+    add_fault_handlers(app, data_root=Path("data"), last_headers={})
+
+    def endless(job: Job) -> None:
+        begun.set()
+        while True:
+            job.check()
+            time.sleep(0.01)
+
+    @app.get("/")
+    async def endless_answer(request: Request) -> None:
+        await pool.run(request, endless)
+
+    statuses: list[int] = []
+
+    def ask(port: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/")
+        statuses.append(connection.getresponse().status)
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, log_config=None, lifespan="off")
+        server = EndingServer(config, (pool,))
+        ends = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
+        asks = threading.Thread(target=ask, args=(listener.getsockname()[1],), daemon=True)
+        ends.start()
+        asks.start()
+        assert begun.wait(10)
+        server.should_exit = True
+        for thread in (ends, asks):
+            thread.join(10)
+            assert not thread.is_alive()
+    assert statuses == [503]
 
 
 def test_short_answers_do_not_wait_for_the_client(data_root: Path, web_app: Path) -> None:

@@ -139,18 +139,24 @@ def test_a_full_queue_refuses_at_once() -> None:
     run(main)
 
 
-def test_closing_ends_what_runs() -> None:
-    pool = WorkPool(running=1, waiting=0)
+def test_closing_ends_what_runs_and_what_waits_and_takes_no_more() -> None:
+    pool = WorkPool(running=1, waiting=1)
     begun, ended = threading.Event(), threading.Event()
 
     async def main() -> None:
-        task = asyncio.ensure_future(
-            pool.run(Client().request, lambda job: endless(job, begun, ended))
-        )
+        tasks = [
+            asyncio.ensure_future(
+                pool.run(Client().request, lambda job: endless(job, begun, ended))
+            )
+            for _ in range(2)
+        ]
         await asyncio.to_thread(begun.wait, 10)
         pool.close()
-        with pytest.raises(TimeLimitError):
-            await task
+        for task in tasks:
+            with pytest.raises(TimeLimitError):
+                await task
+        with pytest.raises(BusyError):
+            await pool.run(Client().request, lambda _: None)
 
     run(main)
     assert ended.wait(10)

@@ -13,12 +13,29 @@ import uvicorn
 from feature_manifold.core.errors import ServerError
 from feature_manifold.server.app import build_app
 from feature_manifold.server.settings import ServerSettings, ip_address
+from feature_manifold.server.work import WorkPool
 
 MAX_CONNECTIONS = 256
 BACKLOG = 128
 # Heavy work gives up the interpreter lock as often as this: the event loop takes it several times
 # for each request, and with Python's 5 ms would answer 50 ms late while four threads compute.
 SWITCH_SECONDS = 0.001
+# What is being answered when the server is told to end has so long to finish.
+GRACE_SECONDS = 5
+
+
+class EndingServer(uvicorn.Server):
+    """Gives up heavy work as soon as it is told to end; else it would wait for all of it."""
+
+    def __init__(self, config: uvicorn.Config, pools: tuple[WorkPool, ...]) -> None:
+        super().__init__(config)
+        self._pools = pools
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the work, then what is being answered."""
+        for pool in self._pools:
+            pool.close()
+        await super().shutdown(sockets)
 
 
 def run_server(settings: ServerSettings, *, announce: Callable[[str], None]) -> None:
@@ -49,13 +66,13 @@ def run_server(settings: ServerSettings, *, announce: Callable[[str], None]) -> 
             limit_concurrency=MAX_CONNECTIONS,
             # Nothing is set up or torn down; waiting for it, a Ctrl-C would end in a trace.
             lifespan="off",
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
         sys.setswitchinterval(SWITCH_SECONDS)
         announce(address(settings))
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
-        app.state.work.close()
-        app.state.slow_work.close()
+            pools = (app.state.work, app.state.slow_work)
+            EndingServer(config, pools).run(sockets=[listener])
 
 
 def address(settings: ServerSettings) -> str:

@@ -79,6 +79,7 @@ class WorkPool:
         self._threads = ThreadPoolExecutor(running, thread_name_prefix="fmi-work")
         self._lock = threading.Lock()
         self._jobs: dict[Job, None] = {}
+        self._is_closed = False
 
     @property
     def n_jobs(self) -> int:
@@ -86,12 +87,14 @@ class WorkPool:
         return len(self._jobs)
 
     def close(self) -> None:
-        """Ask all work to end, as the process is about to."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Ask all work to end, as the process is about to, and take no more."""
         with self._lock:
+            self._is_closed = True
             jobs = list(self._jobs)
         for job in jobs:
             job.stop()
+        # What still waits gives up as it begins, and its client is told.
+        self._threads.shutdown(wait=False)
 
     async def run(self, request: Request, work: Callable[[Job], ResultT]) -> ResultT:
         """Run ``work`` in a thread and wait for it.
@@ -99,7 +102,7 @@ class WorkPool:
         Raises
         ------
         BusyError
-            At once, if the queue is full.
+            At once, if the queue is full or the server is about to end.
         TimeLimitError
             If the time is over, or the client left.
         """
@@ -128,6 +131,8 @@ class WorkPool:
             return work(job)
 
         with self._lock:
+            if self._is_closed:
+                raise BusyError("The server is about to end.")
             if len(self._jobs) >= self.capacity:
                 raise BusyError(
                     f"The server has {len(self._jobs)} requests of heavy work. "
