@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from feature_manifold.core.arrays import Array, Float64Array as Float64Array, Int64Array
+from feature_manifold.core.arrays import Array, Float64Array, Int64Array
 from feature_manifold.core.errors import CorruptArtifactError, InputError
 from feature_manifold.geometry.moments import Moments, moments_of
 from feature_manifold.store.firing_blocks import read_block

@@ -7,8 +7,7 @@ ranking, and one stray token takes an axis of the PCA.
 import numpy as np
 import scipy.sparse as sp
 
-from feature_manifold.core.arrays import Array, Int64Array
-from feature_manifold.geometry.cloud import Float64Array
+from feature_manifold.core.arrays import Array, Float64Array, Int64Array
 
 MIN_OCCURRENCES = 8
 """A type that is rarer says nothing about what is usual."""

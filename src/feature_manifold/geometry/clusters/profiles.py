@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from feature_manifold.core.arrays import Array, Int64Array
+from feature_manifold.core.arrays import Array, Float64Array, Int64Array
 from feature_manifold.core.kernels import kernel
 from feature_manifold.core.progress import Progress
-from feature_manifold.geometry.cloud import Float64Array
 from feature_manifold.store.firing_blocks import latent_jobs, read_block
 from feature_manifold.store.firings import FiringsByLatent
 

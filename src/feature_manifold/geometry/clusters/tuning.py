@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from feature_manifold.core.arrays import Array, Int64Array
-from feature_manifold.geometry.cloud import Cloud, Float64Array
+from feature_manifold.core.arrays import Array, Float64Array, Int64Array
+from feature_manifold.geometry.cloud import Cloud
 from feature_manifold.geometry.clusters.core import core_tokens
 
 
