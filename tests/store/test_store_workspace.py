@@ -222,3 +222,14 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
     with pytest.raises(CorruptArtifactError, match="cannot be read or written") as caught:
         Workspace(tmp_path / "file" / "workspace.sqlite").create(HERE, WEEK)
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_work_in_a_folder_that_is_only_readable_can_be_read(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = workspace.create(HERE, WEEK)
+    # Root may write wherever it asks; that nothing was is seen by what is refused.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert workspace.items("toy") == [item]
+    with pytest.raises(CorruptArtifactError, match="readonly"):
+        workspace.create(HERE, WEEK)

@@ -90,7 +90,13 @@ def _unusable(path: Path, reason: str) -> CorruptArtifactError:
 
 
 def _connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
-    address = f"{path.resolve().as_uri()}?mode={mode}"
+    path = path.resolve()
+    # To read in WAL mode, SQLite writes two files beside this one, unless it may take the file for
+    # one that nobody changes. What is still in a log would then be missed.
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    if mode == "rw" and not has_log and not os.access(path.parent, os.W_OK):
+        mode = "ro&immutable=1"
+    address = f"{path.as_uri()}?mode={mode}"
     return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
