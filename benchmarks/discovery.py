@@ -14,8 +14,9 @@ import numpy as np
 import typer
 
 from feature_manifold.core.config import processors
-from feature_manifold.testing.discovery import Found, clusters_in, places
-from feature_manifold.testing.planted.experiment import plant
+from feature_manifold.store.clusters import ClusterSet
+from feature_manifold.testing.discovery import Found, clusters_in, graph_in, places
+from feature_manifold.testing.planted.experiment import PlantedExperiment, plant
 from feature_manifold.testing.planted.spec import PlantedSpec
 
 ALPHA = 0.05
@@ -25,7 +26,7 @@ DRAWS = 199
 def with_manifolds(spec: PlantedSpec) -> str:
     """Return a row of the first table."""
     planted = plant(spec)
-    clusters = clusters_in(planted, seed=spec.seed, draws=DRAWS, n_workers=processors())
+    clusters = clusters_of(planted, spec.seed)
     found = places(planted, clusters)
     manifolds = [one for one in found if not one.is_decoy]
     first = [one for one in manifolds if 0 < one.rank <= 2 * len(manifolds)]
@@ -44,6 +45,13 @@ def with_manifolds(spec: PlantedSpec) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def clusters_of(planted: PlantedExperiment, seed: int) -> ClusterSet:
+    """Find clusters, from firings and decoder on."""
+    n_workers = processors()
+    graph = graph_in(planted, n_workers=n_workers)
+    return clusters_in(planted, graph, seed=seed, draws=DRAWS, n_workers=n_workers)
+
+
 def _ranks(found: list[Found], *, worst: bool) -> str:
     ranks = [one.rank for one in found if one.rank]
     if not ranks or (worst and len(ranks) < len(found)):
@@ -57,7 +65,7 @@ def without_manifolds(spec: PlantedSpec, n_seeds: int) -> Iterator[str]:
     least = []
     for seed in range(n_seeds):
         planted = plant(PlantedSpec(**{**vars(spec), "seed": seed, "manifolds": False}))
-        clusters = clusters_in(planted, seed=seed, draws=DRAWS, n_workers=processors())
+        clusters = clusters_of(planted, seed)
         p = clusters.measures["p"]
         tried += clusters.n_clusters
         false += bool((p <= ALPHA).any())

@@ -31,7 +31,7 @@ from feature_manifold.geometry.clusters.tuning import Tuning
 from feature_manifold.geometry.coordinate import COORDINATE_MEASURES
 from feature_manifold.geometry.measures.registry import MEASURES
 from feature_manifold.store.firings import FiringsByLatent
-from feature_manifold.testing.discovery import clusters_in, places
+from feature_manifold.testing.discovery import clusters_in, firings_in, places
 from feature_manifold.testing.planted.experiment import PlantedExperiment, plant
 from feature_manifold.testing.planted.spec import PlantedSpec
 
@@ -42,6 +42,27 @@ SPEC = PlantedSpec(n_tokens=50_000, n_latents=1024, d_model=96, l0=12, concept_s
 @cache
 def planted() -> PlantedExperiment:
     return plant(SPEC)
+
+
+def plain_graph(whole: PlantedExperiment) -> LatentGraph:
+    """All products at once. The stage ``graph``, which is held to such, compiles for seconds."""
+    firings = firings_in(whole)
+    fires = sp.csr_matrix(
+        (np.ones(len(firings.tokens)), firings.tokens.astype(np.int64), firings.indptr),
+        shape=(firings.n_latents, firings.n_tokens),
+    )
+    shared = (fires @ fires.T).toarray()
+    count = np.diag(shared).copy()
+    unit = whole.decoder / np.linalg.norm(whole.decoder, axis=1, keepdims=True)
+    jaccard = shared / np.maximum(count + count[:, None] - shared, 1)
+    return LatentGraph(best(unit @ unit.T), best(jaccard), count, firings.n_tokens)
+
+
+def best(values: np.ndarray) -> sp.csr_matrix:
+    """Keep positive edges that are among the 100 best of either end."""
+    np.fill_diagonal(values, 0)
+    listed = values >= np.sort(values, axis=1)[:, -100, None]
+    return sp.csr_matrix(np.where(listed | listed.T, np.maximum(values, 0), 0))
 
 
 def test_no_measure_has_the_name_of_a_part() -> None:
@@ -244,12 +265,13 @@ def test_the_greatest_statistic_of_all_candidates_corrects_each() -> None:
 
 
 def test_every_planted_manifold_comes_before_every_decoy_whatever_the_workers() -> None:
-    clusters = clusters_in(planted(), seed=0, draws=99, n_workers=1)
+    graph = plain_graph(planted())
+    clusters = clusters_in(planted(), graph, seed=0, draws=99, n_workers=1)
     found = places(planted(), clusters)
     manifolds = [one for one in found if not one.is_decoy]
     assert all(0 < one.rank <= len(manifolds) and one.p <= 0.05 for one in manifolds)
     assert all(one.p > 0.05 for one in found if one.is_decoy and one.rank)
-    again = clusters_in(planted(), seed=0, draws=99, n_workers=3)
+    again = clusters_in(planted(), graph, seed=0, draws=99, n_workers=3)
     np.testing.assert_array_equal(again.latents, clusters.latents)
     for name, column in clusters.measures.items():
         np.testing.assert_array_equal(again.measures[name], column)
@@ -259,7 +281,7 @@ def test_nothing_is_significant_where_nothing_is_planted() -> None:
     empty = plant(
         PlantedSpec(n_tokens=50_000, n_latents=1024, d_model=96, l0=12, seed=2, manifolds=False)
     )
-    clusters = clusters_in(empty, seed=0, draws=99, n_workers=2)
+    clusters = clusters_in(empty, plain_graph(empty), seed=0, draws=99, n_workers=2)
     assert clusters.n_clusters > 0
     assert clusters.measures["p"].min() > 0.05
 
@@ -269,4 +291,5 @@ def test_data_without_token_ids_has_no_clusters() -> None:
     unknown = np.full(whole.table.n_tokens, -1, dtype=np.int32)
     table = type(whole.table)(**{**vars(whole.table), "token_id": unknown})
     blind = PlantedExperiment(whole.plan, table, whole.firings, whole.decoder)
-    assert clusters_in(blind, seed=0, draws=19, n_workers=1).n_clusters == 0
+    found = clusters_in(blind, plain_graph(blind), seed=0, draws=19, n_workers=1)
+    assert found.n_clusters == 0

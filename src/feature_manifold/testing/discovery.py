@@ -7,9 +7,10 @@ import scipy.sparse as sp
 
 from feature_manifold.core.config import CLUSTER_METHODS
 from feature_manifold.core.progress import SilentProgress
+from feature_manifold.geometry.clusters.affinities import LatentGraph
 from feature_manifold.geometry.clusters.discover import read_corpus
-from feature_manifold.geometry.clusters.find import Search, find_clusters, graph_of
-from feature_manifold.geometry.edges import LatentPairs
+from feature_manifold.geometry.clusters.find import Search, find_clusters
+from feature_manifold.geometry.edges import EDGE_KINDS, LatentPairs
 from feature_manifold.store.clusters import ClusterSet
 from feature_manifold.store.firings import FiringsByLatent, FiringsByToken
 from feature_manifold.testing.planted.experiment import PlantedExperiment
@@ -44,24 +45,39 @@ class Found:
     p: float
 
 
-def clusters_in(planted: PlantedExperiment, *, seed: int, draws: int, n_workers: int) -> ClusterSet:
-    """Find clusters as the stage does by default."""
-    shard, n_tokens = planted.firings, planted.table.n_tokens
-    by_latent = FiringsByLatent(shard.indptr, shard.tokens, shard.activations, n_tokens)
+def firings_in(planted: PlantedExperiment) -> FiringsByLatent:
+    """Return the firings, by latent."""
+    shard = planted.firings
+    return FiringsByLatent(shard.indptr, shard.tokens, shard.activations, planted.table.n_tokens)
+
+
+def graph_in(planted: PlantedExperiment, *, n_workers: int) -> LatentGraph:
+    """Join latents as the stage ``graph`` does by default."""
+    by_latent = firings_in(planted)
     rows = sp.csr_matrix(
-        (shard.activations.astype(np.float32), shard.tokens, shard.indptr),
-        shape=(by_latent.n_latents, n_tokens),
+        (by_latent.activations.astype(np.float32), by_latent.tokens, by_latent.indptr),
+        shape=(by_latent.n_latents, by_latent.n_tokens),
     ).tocsc()
     by_token = FiringsByToken(
         rows.indptr.astype(np.int64), rows.indices.astype(np.uint32), rows.data
     )
-    progress = SilentProgress()
-    corpus = read_corpus(by_latent, planted.decoder, planted.table.token_id, progress=progress)
     pairs = LatentPairs(planted.decoder, by_latent, by_token, n_workers=n_workers)
+    count = np.diff(by_latent.indptr)
+    edges = EDGE_KINDS["cosine"](pairs), EDGE_KINDS["jaccard"](pairs)
+    return LatentGraph(*edges, count, by_latent.n_tokens)
+
+
+def clusters_in(
+    planted: PlantedExperiment, graph: LatentGraph, *, seed: int, draws: int, n_workers: int
+) -> ClusterSet:
+    """Find clusters as the stage does by default, without measures."""
+    progress = SilentProgress()
+    token_ids = planted.table.token_id
+    corpus = read_corpus(firings_in(planted), planted.decoder, token_ids, progress=progress)
     search = Search(
         CLUSTER_METHODS[:4], RESOLUTIONS, draws=draws, most=1000, seed=seed, measured=False
     )
-    return find_clusters(corpus, graph_of(pairs), search, n_workers=n_workers, progress=progress)[0]
+    return find_clusters(corpus, graph, search, n_workers=n_workers, progress=progress)[0]
 
 
 def places(planted: PlantedExperiment, clusters: ClusterSet) -> list[Found]:

@@ -13,7 +13,6 @@ from feature_manifold.geometry.clusters.discover import Candidate, Corpus, disco
 from feature_manifold.geometry.clusters.nulls import Significance, significance
 from feature_manifold.geometry.clusters.score import PARTS
 from feature_manifold.geometry.clusters.survey import survey
-from feature_manifold.geometry.edges import EDGE_KINDS, LatentPairs
 from feature_manifold.store.clusters import ClusterSet
 
 
@@ -93,16 +92,6 @@ def find_clusters(
             )
             found = replace(found, measures={**found.measures, **columns})
     return found, len(candidates)
-
-
-def graph_of(pairs: LatentPairs) -> LatentGraph:
-    """Return the neighbours of latents whose edges are not on disk, computed anew."""
-    return LatentGraph(
-        EDGE_KINDS["cosine"](pairs),
-        EDGE_KINDS["jaccard"](pairs),
-        np.diff(np.asarray(pairs.by_latent.indptr)),
-        pairs.by_latent.n_tokens,
-    )
 
 
 def cluster_set(
