@@ -162,6 +162,27 @@ def test_closing_ends_what_runs_and_what_waits_and_takes_no_more() -> None:
     assert ended.wait(10)
 
 
+def test_closing_tells_those_who_wait_for_work_that_does_not_look_up() -> None:
+    pool = WorkPool(running=1, waiting=0)
+    begun, free = threading.Event(), threading.Event()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(
+            pool.run(Client().request, lambda _: begun.set() or free.wait(10))
+        )
+        await asyncio.to_thread(begun.wait, 10)
+        pool.close()
+        with pytest.raises(TimeLimitError):
+            await task
+        assert not free.is_set()
+
+    try:
+        run(main)
+    finally:
+        free.set()
+    wait_for(lambda: pool.n_jobs == 0)
+
+
 def test_a_value_that_one_gives_up_is_made_by_the_next_who_waits() -> None:
     cache: BoundedCache[str, int] = BoundedCache(10)
     asked = threading.Event()

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
@@ -79,6 +79,7 @@ class WorkPool:
         self._threads = ThreadPoolExecutor(running, thread_name_prefix="fmi-work")
         self._lock = threading.Lock()
         self._jobs: dict[Job, None] = {}
+        self._results: set[asyncio.Future[Any]] = set()
         self._is_closed = False
 
     @property
@@ -87,13 +88,17 @@ class WorkPool:
         return len(self._jobs)
 
     def close(self) -> None:
-        """Ask all work to end, as the process is about to, and take no more."""
+        """Ask all work to end, as the process is about to, and take no more.
+
+        Called from the event loop; whoever waits is told at once.
+        """
         with self._lock:
             self._is_closed = True
             jobs = list(self._jobs)
         for job in jobs:
             job.stop()
-        # What still waits gives up as it begins, and its client is told.
+        for result in list(self._results):
+            result.cancel()
         self._threads.shutdown(wait=False)
 
     async def run(self, request: Request, work: Callable[[Job], ResultT]) -> ResultT:
@@ -109,17 +114,19 @@ class WorkPool:
         job = Job(self.seconds)
         future = self._begun(job, work)
         result = asyncio.wrap_future(future)
+        self._results.add(result)
         gone = asyncio.ensure_future(_gone(request))
         try:
             await asyncio.wait(
                 (result, gone), timeout=self.seconds, return_when=asyncio.FIRST_COMPLETED
             )
-            if not result.done():
+            if result.cancelled() or not result.done():
                 raise TimeLimitError(self._late())
             return result.result()
         except Abandoned:
             raise TimeLimitError(self._late()) from None
         finally:
+            self._results.discard(result)
             gone.cancel()
             if not result.done():
                 job.stop()
