@@ -79,6 +79,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.serve
 	$(BIN)/python -m benchmarks.clouds
 	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.discovery
 	$(BIN)/python -m benchmarks.load --users 16 --edits 20 --latents 4096 --firings 1000000
 	$(BIN)/python -m benchmarks.scale --size $(SIZE)
 

@@ -94,7 +94,7 @@ def _asked(client: Any, latent: int, experiment_id: str) -> float:
 
 
 PIECES: dict[str, Callable[[ExperimentConfig, Meter], dict[str, Any]]] = {
-    **{name: run_stage(name) for name in ("index", "graph", "examples", "export")},
+    **{name: run_stage(name) for name in ("index", "graph", "clusters", "examples", "export")},
     "verify": verify,
     "latent-files": export_latent_files,
     "explore": explore,

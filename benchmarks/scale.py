@@ -43,7 +43,7 @@ SORTING = ("merge shards", "sort firings by token")
 COSINE = ("products of decoder rows", "cosine neighbours")
 LAYING_OUT = ("lay out by cosine", "lay out by coactivation")
 WHOLE_GOAL = 25 * MINUTE
-STAGES = ("index", "graph", "examples", "export")
+STAGES = ("index", "graph", "clusters", "examples", "export")
 
 SIZES = {
     "tenth": {"tokens": "1M", "latents": "65536", "l0": "60", "d-model": "512"},
@@ -210,6 +210,10 @@ def rows(pieces: dict[str, Piece], work: Work, machine: Machine) -> list[Row]:
         found.append(Row("exact cosine, top 100", took, bound, product, 5 * MINUTE, 4 * GIB))
         for task in LAYING_OUT:
             found.append(Row(task, graph.tasks[task], None, "", 3 * MINUTE, 4 * GIB))
+    if "clusters" in pieces:
+        found.append(
+            Row("find, rank and measure clusters", pieces["clusters"].tasks["clusters"], None, "")
+        )
     if index and examples:
         parts = [index.tasks["latent statistics"], examples.tasks["examples"]]
         bound = 2 * SHARD_BYTES * work.n_firings / machine.copy
