@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -382,6 +383,16 @@ def test_an_unchanged_answer_is_not_sent_again(client: TestClient) -> None:
         assert (again.status_code, again.content) == (304, b"")
         other = client.get(route, headers={"If-None-Match": 'W/"other"'})
         assert other.content == first.content
+
+
+def test_a_copy_that_is_first_by_name_is_no_unchanged_answer(
+    client: TestClient, data_root: Path
+) -> None:
+    first = client.get("/api/latents")
+    experiments = DataRoot(data_root).experiments
+    shutil.copytree(experiments / EXPERIMENT_ID, experiments / "a_copy")
+    again = client.get("/api/latents", headers={"If-None-Match": first.headers["etag"]})
+    assert again.json() == {**first.json(), "experiment_id": "a_copy"}
 
 
 def test_long_json_is_compressed_and_the_binary_body_is_not(tmp_path: Path, web_app: Path) -> None:

@@ -165,6 +165,8 @@ def _digest(paths: ExperimentPaths) -> str:
     return config_hash(
         {
             "version": __version__,
+            # A copy under another name is first by name, and so at the same address.
+            "id": paths.root.name,
             "metadata": paths.metadata.read_bytes().hex(),
             # The one file that belongs to no folder's manifest in every layout.
             "decoder": None if decoder is None else [decoder.st_size, decoder.st_mtime_ns],
