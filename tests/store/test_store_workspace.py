@@ -233,3 +233,15 @@ def test_work_in_a_folder_that_is_only_readable_can_be_read(
     assert workspace.items("toy") == [item]
     with pytest.raises(CorruptArtifactError, match="readonly"):
         workspace.create(HERE, WEEK)
+
+
+def test_a_page_of_items_is_a_part_of_the_list(workspace: Workspace) -> None:
+    assert workspace.count("toy") == 0
+    for _ in range(5):
+        workspace.create(HERE, WEEK)
+    everything = workspace.items("toy")
+    assert workspace.count("toy") == len(everything) == 5
+    assert workspace.count("other") == 0
+    assert workspace.items("toy", limit=2, offset=2) == everything[2:4]
+    assert workspace.items("toy", limit=2, offset=4) == everything[4:]
+    assert workspace.items("toy", offset=5) == []

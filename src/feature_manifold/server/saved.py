@@ -65,11 +65,11 @@ def saved_items(
 ) -> ItemList:
     """List named clusters, notes and labels, the oldest first."""
     identity = identity_of(opened.experiment.paths)
-    items = workspace.items(opened.experiment.id)
+    items = workspace.items(opened.experiment.id, limit=limit, offset=offset)
     return ItemList(
         experiment_id=opened.experiment.id,
-        n_items=len(items),
-        items=[_body(item, identity) for item in items[offset : offset + limit]],
+        n_items=workspace.count(opened.experiment.id),
+        items=[_body(item, identity) for item in items],
     )
 
 

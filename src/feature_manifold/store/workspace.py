@@ -109,8 +109,24 @@ class Workspace:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def items(self, experiment_id: str) -> list[SavedItem]:
-        """Return all items of an experiment, at most MAX_ITEMS, the oldest first.
+    def count(self, experiment_id: str) -> int:
+        """Return how many items an experiment has; see ``items``."""
+        if not self._path.exists():
+            return 0
+        with connected(self._path) as connection:
+            return _count(connection, experiment_id)
+
+    def items(
+        self, experiment_id: str, *, limit: int = MAX_ITEMS, offset: int = 0
+    ) -> list[SavedItem]:
+        """Return the items of an experiment, by default all, the oldest first.
+
+        Parameters
+        ----------
+        limit
+            At most so many.
+        offset
+            Items left out before.
 
         Raises
         ------
@@ -121,8 +137,9 @@ class Workspace:
             return []
         with connected(self._path) as connection:
             rows = connection.execute(
-                f"SELECT {COLUMNS} FROM items WHERE experiment_id = ? ORDER BY created_at, id",
-                (experiment_id,),
+                f"SELECT {COLUMNS} FROM items WHERE experiment_id = ? ORDER BY created_at, id "
+                "LIMIT ? OFFSET ?",
+                (experiment_id, limit, offset),
             )
             return [_item(row) for row in rows]
 
@@ -252,10 +269,15 @@ def _insert(connection: sqlite3.Connection, experiment_id: str, item: SavedItem)
     connection.execute(f"INSERT INTO items VALUES ({', '.join('?' * len(values))})", values)
 
 
-def _check_room(connection: sqlite3.Connection, experiment_id: str) -> None:
+def _count(connection: sqlite3.Connection, experiment_id: str) -> int:
     (count,) = connection.execute(
         "SELECT count(*) FROM items WHERE experiment_id = ?", (experiment_id,)
     ).fetchone()
+    return int(count)
+
+
+def _check_room(connection: sqlite3.Connection, experiment_id: str) -> None:
+    count = _count(connection, experiment_id)
     if count > MAX_ITEMS:
         raise InputError(
             f"Experiment '{experiment_id}' would have {count:,} saved items, and {MAX_ITEMS:,} are "
