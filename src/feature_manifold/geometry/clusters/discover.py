@@ -30,6 +30,8 @@ from feature_manifold.geometry.clusters.profiles import TypeProfiles, type_profi
 from feature_manifold.geometry.clusters.score import Evidence, evidence_of
 from feature_manifold.geometry.clusters.tuning import tuning_of
 from feature_manifold.store.firings import FiringsByLatent
+from feature_manifold.store.npy import release
+from feature_manifold.store.npy import release
 
 MIN_CORE = 6
 """Fewer core tokens make no shape."""
@@ -99,6 +101,7 @@ class Corpus:
     def cloud(self, latents: Iterable[int]) -> tuple[Cloud, Array]:
         """Return the cloud of some latents, and the token id of each of its points."""
         cloud = build_cloud(self.firings, self.decoder, list(latents))
+        release(self.firings.tokens, self.firings.activations)
         return cloud, self.token_ids[cloud.tokens]
 
     def mass(self, latents: Iterable[int]) -> tuple[Array, Float64Array]:
@@ -106,6 +109,8 @@ class Corpus:
         parts = [self.firings.latent(latent) for latent in latents]
         tokens = np.concatenate([part[0] for part in parts])
         values = np.concatenate([part[1] for part in parts])
+        release(self.firings.tokens, self.firings.activations)
+        release(self.firings.tokens, self.firings.activations)
         order = np.argsort(tokens, kind="stable")
         tokens = tokens[order]
         starts = np.flatnonzero(np.r_[True, tokens[1:] != tokens[:-1]])
