@@ -69,13 +69,13 @@ def _measured(config_file: Path, data: Path) -> Iterator[tuple[str, Figures]]:
         yield stage.name, Figures(*estimated, taken, peak * unit)
 
 
-@pytest.mark.parametrize("name", ["index", "graph", "examples", "export"])
+@pytest.mark.parametrize("name", ["index", "graph", "clusters", "examples", "export"])
 def test_the_disk_of_a_stage_is_estimated(figures: dict[str, Figures], name: str) -> None:
     stage = figures[name]
     assert stage.disk == pytest.approx(stage.disk_taken, rel=SHARE)
 
 
-@pytest.mark.parametrize("name", ["index", "graph", "examples"])
+@pytest.mark.parametrize("name", ["index", "graph", "clusters", "examples"])
 def test_the_memory_of_a_stage_is_estimated(figures: dict[str, Figures], name: str) -> None:
     stage = figures[name]
     assert stage.memory == pytest.approx(stage.memory_taken, rel=SHARE)
