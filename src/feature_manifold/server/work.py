@@ -18,7 +18,7 @@ from feature_manifold.server.cache import Abandoned
 from feature_manifold.server.faults import RETRY_SECONDS, BusyError, TimeLimitError
 
 MAX_RUNNING = min(4, max(2, os.cpu_count() or 2))
-MAX_WAITING = 32
+MAX_WAITING = 64
 MAX_SECONDS = 60.0
 MAX_SLOW_RUNNING = 1
 MAX_SLOW_WAITING = 8
