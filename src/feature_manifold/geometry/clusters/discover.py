@@ -31,7 +31,6 @@ from feature_manifold.geometry.clusters.score import Evidence, evidence_of
 from feature_manifold.geometry.clusters.tuning import tuning_of
 from feature_manifold.store.firings import FiringsByLatent
 from feature_manifold.store.npy import release
-from feature_manifold.store.npy import release
 
 MIN_CORE = 6
 """Fewer core tokens make no shape."""
@@ -109,7 +108,6 @@ class Corpus:
         parts = [self.firings.latent(latent) for latent in latents]
         tokens = np.concatenate([part[0] for part in parts])
         values = np.concatenate([part[1] for part in parts])
-        release(self.firings.tokens, self.firings.activations)
         release(self.firings.tokens, self.firings.activations)
         order = np.argsort(tokens, kind="stable")
         tokens = tokens[order]
