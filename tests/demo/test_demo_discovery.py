@@ -1,6 +1,5 @@
 """`fmi clusters` on the shipped model: groups found and ranked without labels, held to its bars."""
 
-
 import numpy as np
 import pytest
 
