@@ -3,19 +3,28 @@
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
-from feature_manifold.core.arrays import Float64Array, Int64Array
+from feature_manifold.core.arrays import Array, Float64Array, Int64Array
+from feature_manifold.core.kernels import kernel
 from feature_manifold.geometry.cloud import Cloud
 from feature_manifold.geometry.coordinate.coordinate import Coordinate
-from feature_manifold.geometry.coordinate.tuning import TuningCurves, sums_by_place
+from feature_manifold.geometry.coordinate.tuning import (
+    FLAT,
+    HALF,
+    RESPONDS,
+    TuningCurves,
+    sums_by_place,
+)
 
 N_BLOCKS = 20
 """Stretches of the corpus that are resampled: firings of one document are not independent."""
 
 MOST_TYPES = 128
 """Of a map that is made for each draw; of more core types, every second, third and so on counts."""
+
+EXCHANGES = 30
+"""Tries for each member and type, from the data to the hidden state and from there to a draw."""
 
 
 def locality(firing: Float64Array, apart: Float64Array, *, n_axes: int) -> Float64Array:
@@ -75,21 +84,15 @@ def dealt_firings(
 
 
 def dealt_profiles(
-    cloud: Cloud,
-    coordinate: Coordinate,
-    tiles: npt.NDArray[np.bool_],
-    rounds: int,
-    rng: np.random.Generator,
+    cloud: Cloud, coordinate: Coordinate, rounds: int, rng: np.random.Generator
 ) -> tuple[float, Float64Array]:
-    """Deal every member's tuning to the core types at random; return the locality on a new map.
+    """Deal the members' tunings to the core types at random; return the locality on a new map.
 
     The map is that of the types' means, with straight distances in all dimensions: where types lie
-    depends on who fires on them, in a draw as in the data.
-
-    Parameters
-    ----------
-    tiles
-        bool (k,), members whose locality is taken; all make the map.
+    depends on who fires on them, in a draw as in the data. Types are core because enough members
+    answer there strongly enough, so a draw keeps that (`dealt_slots`), and each member's mean
+    activations. Members that are at half of their peak on ``FLAT`` of the types are left out, which
+    is the same in the data and in every draw; all make the map.
 
     Returns
     -------
@@ -99,19 +102,87 @@ def dealt_profiles(
     step = -(-len(coordinate.types) // MOST_TYPES)
     sums, fires = sums_by_place(cloud, coordinate.type_index, len(coordinate.types))
     counts = np.bincount(coordinate.type_index[coordinate.type_index >= 0])
-    means, firing = (sums / counts).T[::step], (fires / counts).T[::step]
+    means, firing = (sums / counts)[:, ::step], (fires / counts)[:, ::step]
+    top = means.max(axis=1, keepdims=True)
+    tiles = ((means >= HALF * top) & (means > 0)).mean(axis=1) < FLAT
     n_axes = coordinate.n_axes
 
     def of(means: Float64Array, firing: Float64Array) -> float:
-        points = means @ cloud.coordinates
-        return float(locality(firing.T[tiles], cdist(points, points), n_axes=n_axes))
+        points = means.T @ cloud.coordinates
+        return float(locality(firing[tiles], cdist(points, points), n_axes=n_axes))
 
-    observed = of(means, firing)
     draws = np.empty(rounds)
-    for at in range(rounds):
-        order = rng.permuted(np.tile(np.arange(len(means)), (means.shape[1], 1)), axis=1).T
-        draws[at] = of(np.take_along_axis(means, order, 0), np.take_along_axis(firing, order, 0))
-    return observed, draws
+    for at, slots in enumerate(dealt_slots(means, rounds, rng)):
+        draws[at] = of(np.take_along_axis(means, slots, 1), np.take_along_axis(firing, slots, 1))
+    return of(means, firing), draws
+
+
+def dealt_slots(means: Float64Array, rounds: int, rng: np.random.Generator) -> Int64Array:
+    """Deal each member's means to types, so that all types remain core.
+
+    A chain of exchanges of two types' values, of one member or of two, each of which keeps how many
+    members answer at either type and leaves at either no less activation than the type has that has
+    least. One chain leads from the data to a hidden state and one from there to each draw, so that
+    data and draws are exchangeable however long the chains are.
+
+    Parameters
+    ----------
+    means
+        float64 (k, m), of each member at each type.
+    rounds
+        Draws.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (rounds, k, m), the type whose value a member has at each type.
+
+    References
+    ----------
+    Besag and Clifford (1989), Generalized Monte Carlo significance tests.
+    """
+    k, m = means.shape
+    answers = (means >= RESPONDS * means.max(axis=1, keepdims=True)) & (means > 0)
+    least = float(means.sum(axis=0).min()) * (1 - 1e-9)
+    hidden = np.tile(np.arange(m), (1, k, 1))
+    _exchange(hidden, means, answers, least, EXCHANGES * k * m, rng)
+    slots = np.repeat(hidden, rounds, axis=0)
+    _exchange(slots, means, answers, least, EXCHANGES * k * m, rng)
+    return slots
+
+
+@kernel()
+def _exchange(
+    slots: Array,
+    means: Array,
+    answers: Array,
+    least: float,
+    n_tries: int,
+    rng: np.random.Generator,
+) -> None:
+    """Try exchanges on each of n states of ``slots`` (n, k, m), in place."""
+    n, k, m = slots.shape
+    for state in range(n):
+        slot = slots[state]
+        mass = np.zeros(m)
+        for member in range(k):
+            for kind in range(m):
+                mass[kind] += means[member, slot[member, kind]]
+        for _ in range(n_tries):
+            a, b = int(rng.random() * k), int(rng.random() * 2 * k)
+            i, j = int(rng.random() * m), int(rng.random() * m)
+            both = b < k and b != a
+            more = means[a, slot[a, j]] - means[a, slot[a, i]]
+            excess = int(answers[a, slot[a, j]]) - int(answers[a, slot[a, i]])
+            if both:
+                more += means[b, slot[b, j]] - means[b, slot[b, i]]
+                excess += int(answers[b, slot[b, j]]) - int(answers[b, slot[b, i]])
+            if excess == 0 and mass[i] + more >= least and mass[j] - more >= least:
+                mass[i] += more
+                mass[j] -= more
+                slot[a, i], slot[a, j] = slot[a, j], slot[a, i]
+                if both:
+                    slot[b, i], slot[b, j] = slot[b, j], slot[b, i]
 
 
 def resampled(

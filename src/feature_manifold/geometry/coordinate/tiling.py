@@ -65,9 +65,10 @@ class Tiling:
         how much it fires; the width is 1 if it is flat and about w on a stretch of share w
         (`dealing.locality`). Evidence is high. Null ``shuffle``: every member's firings are dealt
         to the core tokens at random. Null ``types``: every member's tuning is dealt to the core
-        types at random, and the map of the types made anew; it keeps how choosy members are, and
-        destroys that they choose neighbours. The interval is of a bootstrap of twenty stretches of
-        the corpus. NaN without a member that is no hub.
+        types at random, and the map of the types made anew; it keeps how choosy members are and
+        that types are core, and destroys that they choose neighbours; p is 1 where members never
+        meet. The interval is of a bootstrap of twenty stretches of the corpus. NaN without a member
+        that is no hub.
     coverage
         Share of the places at which a token fires one of them or more, on average.
     active
@@ -169,9 +170,7 @@ def _measured(
     rng = generator(seed, *names, "shuffle")
     draws = locality(dealt_firings(fires, counts, rounds, rng) / counts, apart, n_axes=n_axes)
     nulls = {"shuffle": null_of(value, draws, "high")}
-    observed, draws = dealt_profiles(
-        cloud, coordinate, tiles, rounds, generator(seed, *names, "types")
-    )
+    observed, draws = dealt_profiles(cloud, coordinate, rounds, generator(seed, *names, "types"))
     nulls["types"] = null_of(observed, draws, "high")
     rng = generator(seed, *names, "blocks")
     samples = np.array(
