@@ -27,7 +27,9 @@ def planted() -> PlantedClusters:
     return planted_clusters(0)
 
 
-def suggested(planted: PlantedClusters, latents: Array) -> MissingMembers:
+def suggested(
+    planted: PlantedClusters, latents: Array, *, n_firings: Array | None = None
+) -> MissingMembers:
     cloud, ids, core = planted.cluster(latents)
     coordinate = fit_coordinate(cloud, ids, core_types=core, seed=0)
     return missing_members(
@@ -36,7 +38,7 @@ def suggested(planted: PlantedClusters, latents: Array) -> MissingMembers:
         tuning_curves(cloud, coordinate),
         planted.by_token,
         planted.experiment.decoder,
-        n_firings=np.diff(planted.by_latent.indptr),
+        n_firings=np.diff(planted.by_latent.indptr) if n_firings is None else n_firings,
         seed=0,
     )
 
@@ -86,9 +88,21 @@ def test_what_a_suggestion_says_is_so(planted: PlantedClusters) -> None:
     assert member.p < 1e-6
 
 
+def test_a_latent_that_fires_mostly_elsewhere_is_not_suggested(planted: PlantedClusters) -> None:
+    """It is much likelier on the cluster's words than elsewhere, and points where it fires."""
+    latents = planted.latents("circle12-0")
+    for as_many, is_suggested in ((1.5, True), (3, False)):
+        n_firings = np.diff(planted.by_latent.indptr).astype(np.float64)
+        n_firings[latents[0]] *= as_many
+        found = suggested(planted, latents[1:], n_firings=n_firings)
+        assert [member.latent for member in found.members] == [latents[0]] * is_suggested
+        assert all(member.lift > 5 for member in found.members)
+
+
 def test_p_is_corrected_for_the_number_looked_at(
     planted: PlantedClusters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(missing_module, "LEAST_OWN", 0.0)
     monkeypatch.setattr(missing_module, "LEAST_LIFT", 0.0)
     monkeypatch.setattr(missing_module, "LEAST_ALIGNMENT", -1.0)
     monkeypatch.setattr(missing_module, "LARGEST_P", 0.5)

@@ -17,10 +17,16 @@ MOST_TOKENS = 20_000
 """Core tokens that are read: 20,000 with 60 firings each are 10 MB of the index."""
 
 MOST_CANDIDATES = 256
-"""Latents whose decoder rows are read: those that fire most on the tokens read, above chance."""
+"""Latents whose decoder rows are read: of those with ``LEAST_OWN`` and ``LEAST_LIFT``, those that
+fire most on the tokens read."""
 
 FEWEST_FIRINGS = 8
 """On the tokens read; a latent that fires less often there is not looked at."""
+
+LEAST_OWN = 0.5
+"""Share of a latent's firings that are on core tokens of the cluster. In the few axes of a fit a
+decoder row points anywhere near the tokens one time in three, and a latent that is about something
+else may well be louder on some of the cluster's words than on others; it fires there seldom."""
 
 LEAST_LIFT = 3.0
 LEAST_ALIGNMENT = 0.5
@@ -70,7 +76,8 @@ class MissingMembers:
     Attributes
     ----------
     members
-        Those with a lift of 3, a p of 0.05 and an alignment of 0.5; those that add most first.
+        Those with half of their firings on core tokens, a lift of 3, a p of 0.05 and an alignment
+        of 0.5; those that add most first.
     n_looked_at
         Latents outside the cluster that fire eight times or more on the tokens read.
     n_tokens_read
@@ -135,8 +142,9 @@ def missing_members(
     on = np.bincount(read.latent, minlength=len(n_firings))
     on[cloud.latents] = 0
     looked_at = int((on >= FEWEST_FIRINGS).sum())
-    lift = (on / max(len(read.rows), 1)) / np.maximum(n_firings, 1) * (len(by_token.indptr) - 1)
-    found = np.flatnonzero((on >= FEWEST_FIRINGS) & (lift >= LEAST_LIFT))
+    rate = (on / max(len(read.rows), 1)) / np.maximum(n_firings, 1)
+    lift, own = rate * (len(by_token.indptr) - 1), rate * len(core)
+    found = np.flatnonzero((on >= FEWEST_FIRINGS) & (lift >= LEAST_LIFT) & (own >= LEAST_OWN))
     found = np.sort(found[np.argsort(-on[found], kind="stable")[:MOST_CANDIDATES]])
     members: tuple[MissingMember, ...] = ()
     if len(found):
