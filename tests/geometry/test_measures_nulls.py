@@ -262,3 +262,23 @@ def test_clusters_without_statistic_do_not_spoil_the_family() -> None:
     assert found == pytest.approx([1 / 3, np.nan, 1.0], nan_ok=True)
     with pytest.raises(InputError):
         max_statistic(np.array([1.0]), np.empty((1, 0)))
+
+
+def test_tunings_of_words_without_order_survive_both_nulls_of_s_and_the_engels_score() -> None:
+    """So that surviving both is no evidence, as docs/measures.md says of them."""
+    rng = np.random.default_rng(0)
+    tuning = (rng.random((20, 8)) < 0.3) * rng.uniform(0.5, 1.5, (20, 8))
+    tuning = tuning[tuning.any(axis=1)]
+    words = np.repeat(np.arange(len(tuning)), 40)
+    level = tuning[words] * rng.uniform(0.7, 1.3, (len(words), 8))
+    basis, upper = np.linalg.qr(rng.standard_normal((8, 32)).T)
+    cloud = Cloud(
+        np.arange(8),
+        np.arange(len(words), dtype=np.uint32),
+        sp.csr_matrix(level.astype(np.float32)),
+        np.ascontiguousarray(upper.T),
+        basis.T,
+    )
+    found = measure_cloud(cloud, words, core_types=np.arange(len(tuning)), seed=0, effort=LITTLE)
+    for name in ("separability", "separability_corrected", "engels_score"):
+        assert {null.p for null in found[name].nulls.values()} == {0.1}
