@@ -55,7 +55,7 @@ def test_what_the_harvest_script_wrote_becomes_the_same_experiment(
     assert fmi("info", ID, "--data", data)[0] == 0
     assert fmi("verify", ID, "--data", data)[0] == 0
     code, out, err = fmi("run", config, "--data", data, "--skip-harvest")
-    assert (code, out.count("skipped"), out.count("left")) == (0, 4, 2), err
+    assert (code, out.count("skipped"), out.count("left")) == (0, 5, 2), err
     with make_client(ServerSettings(data)) as client:
         (listed,) = client.get("/api/experiments").json()["experiments"]
         assert (listed["id"], listed["problem"]) == (ID, None)

@@ -288,7 +288,7 @@ def test_the_full_pipeline_from_options_alone_skips_what_is_done(
     capfd.readouterr()
     assert run("run_pipeline.py", *arguments, *TINY) == 0
     outcomes = re.findall(r"^ *\w+ +(ran|skipped|left) ", capfd.readouterr().out, re.MULTILINE)
-    assert outcomes == ["skipped"] * 6
+    assert outcomes == ["skipped"] * 7
 
 
 def test_a_dry_run_says_what_would_run_and_why(
