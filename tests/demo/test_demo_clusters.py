@@ -13,11 +13,11 @@ from feature_manifold.demo.clusters import (
     communities,
     loops,
     refined,
-    regular_loop,
     score,
     view_of,
 )
 from feature_manifold.demo.groups import NUMBERS
+from feature_manifold.geometry.measures.loops import regular_loop
 
 pytest.importorskip("ripser")
 

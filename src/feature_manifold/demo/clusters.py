@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ripser import ripser
 
 from feature_manifold.geometry.clusters.core import core_tokens, count_types, type_means
+from feature_manifold.geometry.measures.loops import regular_loop
 
 TOP_NEIGHBOURS = 10
 MIN_JACCARD = 0.02
@@ -234,16 +235,6 @@ def loops(points: NDArray[np.float64]) -> tuple[float, float]:
     bars = ripser(distances, distance_matrix=True, maxdim=1)["dgms"][1]
     lengths = np.sort(np.r_[bars[:, 1] - bars[:, 0], 0.0, 0.0])[::-1] / max(radius, 1e-30)
     return float(lengths[0]), float(lengths[1])
-
-
-def regular_loop(n: int) -> float:
-    """H1 bar of a regular polygon with ``n`` corners over its radius; of 4 corners, if fewer.
-
-    From its side to the shortest chord that spans a third of it, 2 sin(pi ceil(n/3) / n) (Adamaszek
-    and Adams 2017): a circle of few points cannot have as long a bar as one of many.
-    """
-    n = max(n, 4)
-    return float(2 * (np.sin(np.pi * -(-n // 3) / n) - np.sin(np.pi / n)))
 
 
 def score(cloud: Cloud, view: View) -> float:
